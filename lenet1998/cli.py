@@ -1,0 +1,144 @@
+"""The command line: verbs only."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    help="LeNet-5 as LeCun, Bottou, Bengio and Haffner published it in 1998.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataOption = Annotated[
+    str,
+    typer.Option(
+        "--data",
+        help="auto (MNIST, else the embedded digits), mnist, digits, or a folder with MNIST.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+@app.command()
+def summary(as_json: JsonOption = False) -> None:
+    """Count LeNet-5, layer by layer, beside the paper's figures."""
+    from lenet1998 import counting
+    from lenet1998.models import LeNet5Classic
+
+    counted = counting.summary(LeNet5Classic())
+    if as_json:
+        print(json.dumps(asdict(counted), indent=2))
+    else:
+        counting.print_summary(counted, _console())
+
+
+@app.command()
+def reproduce(
+    data: DataOption = "auto",
+    passes: Annotated[int, typer.Option(min=1, help="Passes through the training set.")] = 20,
+    seed: Annotated[int, typer.Option(min=0, help="Of weights, order and estimates.")] = 0,
+    recipe: Annotated[
+        str, typer.Option(help="paper, authors-software, paper-literal, paper-distorted.")
+    ] = "paper",
+    engine: Annotated[
+        str, typer.Option(help="fused (compiled) or torch (the slow reference).")
+    ] = "fused",
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the results [runs/RECIPE-seedSEED].")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the folder's run.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train as in 1998 and lay the result beside the paper's."""
+    from lenet1998 import reproduction
+    from lenet1998.data import load_dataset
+    from lenet1998.learning.online import TRAINERS
+    from lenet1998.learning.recipe import LITERAL_NOTE, preset
+    from lenet1998.progress import pass_progress
+
+    chosen = _usage(lambda: preset(recipe, seed=seed))
+    if engine not in TRAINERS:
+        raise typer.BadParameter(f"expected {' or '.join(TRAINERS)}, got {engine}")
+    console = _console(stderr=as_json)
+    if chosen.name == "paper-literal":
+        console.print(LITERAL_NOTE, highlight=False)
+    dataset = load_dataset(data)
+    folder = output or Path("runs") / f"{recipe}-seed{seed}"
+    with pass_progress(console, dataset.name) as on_progress:
+        result = reproduction.reproduce(
+            chosen,
+            dataset,
+            folder,
+            passes=passes,
+            engine=engine,
+            resume=resume,
+            on_progress=on_progress,
+        )
+    if as_json:
+        print(json.dumps(result.figures, indent=2))
+    else:
+        reproduction.print_result(result, folder, console)
+
+
+@app.command()
+def evaluate(
+    weights: Annotated[Path, typer.Argument(help="weights.safetensors of a run.")],
+    data: DataOption = "auto",
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a saved network on the test digits."""
+    from lenet1998 import evaluation
+    from lenet1998.data import load_dataset
+    from lenet1998.models.weights import load_classic
+
+    net, _ = load_classic(weights)
+    dataset = load_dataset(data)
+    measured = evaluation.evaluate(net, dataset.test_images, dataset.test_labels, dataset.name)
+    if as_json:
+        print(json.dumps(measured.to_dict(), indent=2))
+    else:
+        evaluation.print_evaluation(measured, _console())
+
+
+def _console(*, stderr: bool = False) -> Console:
+    console = Console(stderr=stderr)
+    # Where the output is not a terminal there is no width to keep to: let tables be whole.
+    return console if console.is_terminal else Console(stderr=stderr, width=100)
+
+
+def _usage(make: Callable[[], Any]) -> Any:
+    """A value made from options; a ValueError is the user's, exit status 2."""
+    try:
+        return make()
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def main() -> None:
+    """Run a command: exit status 0, 2 for wrong usage, 1 and one line on stderr for a failure."""
+    from lenet1998.data import DatasetError
+    from lenet1998.learning.training import RunError
+    from lenet1998.models.weights import WeightsError
+
+    try:
+        app()
+    except (DatasetError, RunError, WeightsError, OSError) as error:
+        print(f"lenet1998: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("lenet1998: stopped; what was finished is kept (--resume goes on)", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""Planar affine distortions of the training digits (section III.B, Fig. 7)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+SIDE = 32  # of the network's input
+CENTRE = 15.5  # column about which the width changes
+SHEAR_AXIS = 18.5  # row that a shear leaves in place
+BASELINE = 26.0  # row about which the height changes: where MNIST's digits stand
+BACKGROUND = np.float32(-0.1)
+PARAMETERS = 5
+
+
+@dataclass(frozen=True)
+class Distortions:
+    """How far the planar affine distortions of section III.B reach.
+
+    The paper names them (translation, scaling, squeezing, horizontal shear; no rotation) and prints
+    no ranges; the defaults are measured from Fig. 7. Each parameter is drawn uniformly and
+    independently of the others; `distort` says what they do.
+
+    Attributes:
+        inverse_scale: least and greatest 1/s, with s the factor that a digit grows by.
+        log_squeeze: greatest |log q|; the width is multiplied by q, the height divided by it.
+        shear: greatest shear to either side, in columns per row.
+        translation: greatest tx and ty in either direction, in pixels before scaling.
+
+    Raises:
+        ValueError: for a range that is empty or not finite, or a scale that is not positive.
+    """
+
+    inverse_scale: tuple[float, float] = (0.75, 1.40)
+    log_squeeze: float = 0.1
+    shear: float = 0.14
+    translation: float = 2.0
+
+    def __post_init__(self) -> None:
+        low, high = self.inverse_scale
+        if not 0 < low <= high < math.inf:
+            raise ValueError(
+                f"expected finite inverse_scale (low, high), 0 < low <= high, got ({low}, {high})"
+            )
+        for name in ("log_squeeze", "shear", "translation"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ValueError(f"expected {name} finite and >= 0, got {getattr(self, name)}")
+
+    def draw(self, count: int, seed: int | torch.Generator) -> Tensor:
+        """Draw the parameters of `count` distortions.
+
+        Each takes the next five numbers of the generator. So those of pattern k are the same
+        however many patterns follow it, and chunks drawn from one generator are what a single draw
+        of all gives.
+
+        Args:
+            count: how many.
+            seed: of a new generator; or a generator on the CPU, which is drawn from further.
+
+        Returns:
+            `(count, 5)` float64, columns 1/s, log q, shear, tx, ty, as `distort` takes them.
+        """
+        generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
+        symmetric = (self.log_squeeze, self.shear, self.translation, self.translation)
+        least, greatest = self.inverse_scale
+        low = torch.tensor([least, *(-reach for reach in symmetric)], dtype=torch.float64)
+        high = torch.tensor([greatest, *symmetric], dtype=torch.float64)
+        uniform = torch.rand(count, PARAMETERS, generator=generator, dtype=torch.float64)
+        return low + (high - low) * uniform
+
+
+def distort(images: Tensor, parameters: Tensor) -> Tensor:
+    """Distort each image by its own affine map, with bilinear interpolation.
+
+    The value at column x, row y of a distorted image is that of the original at
+
+        15.5 + (x - 15.5) / (s q) - shear (y - 18.5) q / s + tx,   26 + (y - 26) q / s + ty
+
+    the map that reproduces Fig. 7 (there from 32x32 to MNIST's 28x28: the same but for the padding
+    of two pixels). Outside the original all is background. So tx > 0 moves a digit to the left,
+    ty > 0 upwards, and shear > 0 leans it to the left.
+
+    Interpolating input levels is the same as interpolating grey values and then taking the levels,
+    which are not rounded to whole grey values. They stay within those of the original and the
+    background.
+
+    Args:
+        images: `(N, 1, 32, 32)` float32 on the CPU, the padded input levels, background -0.1.
+        parameters: `(N, 5)`, columns 1/s, log q, shear, tx, ty; (1, 0, 0, 0, 0) changes nothing.
+
+    Returns:
+        `(N, 1, 32, 32)` float32, new.
+
+    Raises:
+        ValueError: for another shape, type or device, or a parameter that is not finite.
+    """
+    if images.shape[1:] != (1, SIDE, SIDE) or images.dtype != torch.float32 or not images.is_cpu:
+        raise ValueError(
+            f"images must be (N, 1, {SIDE}, {SIDE}) float32 on the CPU, "
+            f"not {tuple(images.shape)} {images.dtype} on {images.device}"
+        )
+    if parameters.shape != (len(images), PARAMETERS):
+        raise ValueError(
+            f"parameters must be ({len(images)}, {PARAMETERS}), one row per image, "
+            f"not {tuple(parameters.shape)}"
+        )
+    inverse_scale, log_squeeze, shear, tx, ty = parameters.double().unbind(1)
+    width = inverse_scale * torch.exp(-log_squeeze)
+    height = inverse_scale * torch.exp(log_squeeze)
+    maps = torch.stack([width, -shear * height, tx, height, ty], dim=1)
+    # Finite in float32 leaves room: the coordinates that follow, in float64, are then finite too.
+    if not maps.float().isfinite().all():
+        raise ValueError("parameters must be finite, and so must the maps that follow from them")
+    distorted = torch.empty_like(images, memory_format=torch.contiguous_format)
+    _compiled()(images.contiguous().numpy(), maps.numpy(), distorted.numpy())
+    return distorted
+
+
+def _interpolate(images: Any, maps: Any, distorted: Any) -> None:
+    """Fill `distorted`: the loops that Numba compiles.
+
+    They work in float64, so that rounding to float32 at the end takes no level out of the range of
+    the four pixels that it comes from.
+    """
+    # Nothing tilts rows, so a row of a distorted image comes from one height of the original: it is
+    # interpolated there once, between two rows, and then along it.
+    blank = np.full(SIDE, BACKGROUND, np.float32)
+    line = np.full(SIDE + 2, BACKGROUND, np.float64)  # with a pixel of background at either end
+    for n in range(len(images)):
+        width, slant, tx, height, ty = maps[n]
+        for row in range(SIDE):
+            y = BASELINE + height * (row - BASELINE) + ty
+            y = min(max(y, -1.0), float(SIDE))  # all background from there on
+            above = min(math.floor(y), SIDE - 1)
+            a = images[n, 0, above] if above >= 0 else blank
+            b = images[n, 0, above + 1] if above + 1 < SIDE else blank
+            for column in range(SIDE):
+                line[1 + column] = a[column] + (y - above) * (np.float64(b[column]) - a[column])
+            shift = slant * (row - SHEAR_AXIS) + tx
+            for column in range(SIDE):
+                x = CENTRE + width * (column - CENTRE) + shift
+                x = min(max(x, -1.0), float(SIDE))
+                left = min(math.floor(x), SIDE - 1)
+                level, right = line[1 + left], line[2 + left]
+                distorted[n, 0, row, column] = level + (x - left) * (right - level)
+
+
+@cache
+def _compiled() -> Callable[..., None]:
+    from numba import njit  # imported here as it takes half a second, and few runs distort
+
+    compiled: Callable[..., None] = njit(cache=True, nogil=True)(_interpolate)
+    return compiled

@@ -1,0 +1,73 @@
+"""The one way in: `load_dataset`."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from lenet1998.data import digits, mnist
+from lenet1998.data.dataset import Dataset, DatasetError
+
+
+def _print_to_stderr(message: str) -> None:
+    print(message, file=sys.stderr)
+
+
+def load_dataset(
+    source: str | Path = "auto", *, announce: Callable[[str], None] = _print_to_stderr
+) -> Dataset:
+    """Load digits, as (N, 1, 32, 32) float32 images in [-0.1, 1.175] and (N,) int64 labels.
+
+    Args:
+        source: "mnist" looks for MNIST in the folder that the variable LENET1998_DATA names, in
+            ./data and in the user's cache folder, and downloads it into the last if none has it;
+            "auto" does the same and, where that fails, warns and takes the embedded digits;
+            "digits" is the embedded digits (`load_digits_dataset`);
+            anything else is a folder with MNIST's files, in torchvision's layout or directly
+            (a folder named like one of these words: "./mnist", or a `Path`).
+        announce: called with each message that the user should see.
+
+    Raises:
+        DatasetError: the set is not there or can't be fetched, or a file is missing or damaged.
+            "auto" raises too when it finds a damaged MNIST: that is no reason to use other data.
+    """
+    if source == "digits":
+        return digits.load_digits_dataset()
+    if source not in ("auto", "mnist"):
+        return mnist.read_mnist(_named_folder(Path(source).expanduser()), announce)
+    try:
+        raw = mnist.find_or_download(announce)
+    except mnist.MnistUnavailable as error:
+        if source == "mnist":
+            raise
+        announce(_fallback_warning(error))
+        return digits.load_digits_dataset()
+    return mnist.read_mnist(raw, announce)
+
+
+def _named_folder(folder: Path) -> Path:
+    if not folder.is_dir():
+        raise DatasetError(
+            f'{folder} is not a folder. Give "mnist", "digits", "auto" or a folder that holds '
+            "MNIST/raw/train-images-idx3-ubyte and the three other files of MNIST."
+        )
+    raw = mnist.raw_folder(folder)
+    if raw is None:
+        raise DatasetError(
+            f"{folder} does not hold MNIST: expected MNIST/raw/train-images-idx3-ubyte there, "
+            "and the three other files of MNIST (plain or .gz)."
+        )
+    return raw
+
+
+def _fallback_warning(error: mnist.MnistUnavailable) -> str:
+    rule = "=" * 78
+    return "\n".join(
+        (
+            rule,
+            "WARNING: this run does NOT use MNIST",
+            f"  {error}",
+            "  It goes on with the 1,797 UCI digits that come with scikit-learn. Its error rates",
+            f'  are not to be set against the paper\'s; all are labelled "{digits.NAME}".',
+            rule,
+        )
+    )

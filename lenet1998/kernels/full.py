@@ -1,0 +1,148 @@
+"""Full connection, of C5 (whose kernels cover S4 whole) and F6."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba.extending import overload
+
+from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.layout import LANES, REGISTERS, largest_divisor, whole
+from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
+from lenet1998.kernels.simd import Tile, load, splat, store, sum_lanes, tile_product
+from lenet1998.kernels.squash import squash, through_squash
+
+
+@dataclass(frozen=True)
+class Full(Known):
+    """Plan of a fully connected layer.
+
+    Attributes:
+        in_maps, in_side: the states below, `in_side` squared pixels of `in_maps` floats each.
+        units: number of units.
+        inputs, outputs: where the states start.
+        weights: where the weights start: input by input, vectors over the units.
+        bias: where the biases start.
+    """
+
+    in_maps: int
+    in_side: int
+    units: int
+    inputs: int
+    outputs: int
+    weights: int
+    bias: int
+
+    @property
+    def in_units(self) -> int:
+        return self.in_side**2 * self.in_maps
+
+    @property
+    def padded(self) -> int:
+        """Floats between the weights of neighbouring inputs: the units in whole vectors."""
+        return whole(self.units)
+
+    def positions(self) -> dict[str, np.ndarray]:
+        """Where each value of the module's parameters lies among the weights.
+
+        By unit, then input map, row and column, as a convolution that covers its input has them.
+        """
+        side = self.in_side
+        units = np.arange(self.units)
+        inputs = np.arange(self.in_units).reshape(side, side, self.in_maps).transpose(2, 0, 1)
+        weight = self.weights + np.add.outer(units, inputs * self.padded)
+        return {"weight": weight, "bias": self.bias + units}
+
+
+@overload(forward)
+def _forward(layer, weights, states):
+    plan = known(layer, Full)
+    if plan is None:
+        return None
+    vectors = plan.padded // LANES
+    together = largest_divisor(vectors, REGISTERS)
+    tile = Tile(
+        lanes=LANES,
+        sums=((plan.in_units, 1, plan.padded),),
+        rows=((1, 0, 0),),
+        columns=((together, LANES, LANES),),
+        start="vector",
+    )
+    inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
+    padded, step = plan.padded, together * LANES
+
+    def connect(layer, weights, states) -> None:
+        for unit in range(0, padded, step):
+            tile_product(
+                tile,
+                states, outputs + unit,
+                states, inputs,
+                weights, matrix + unit,
+                weights, bias + unit,
+            )  # fmt: skip
+        squash(states, outputs, outputs + padded)
+
+    return connect
+
+
+@overload(backward)
+def _backward(layer, order, weights, states, factors, errors, gradients):
+    plan = known(layer, Full)
+    if plan is None:
+        return None
+    inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
+    in_units, padded = plan.in_units, plan.padded
+
+    def backward_full(layer, order, weights, states, factors, errors, gradients) -> None:
+        for unit in range(0, padded, LANES):
+            i = bias + unit
+            store(load(LANES, gradients, i) + load(LANES, errors, outputs + unit), gradients, i)
+        for k in range(in_units):
+            sent = splat(LANES, np.float32(0))
+            factor = factors[inputs + k]
+            row = matrix + k * padded
+            for unit in range(0, padded, LANES):
+                error = load(LANES, errors, outputs + unit)
+                sent = error * load(LANES, weights, row + unit) + sent
+                gradient = error * factor + load(LANES, gradients, row + unit)
+                store(gradient, gradients, row + unit)
+            errors[inputs + k] = sum_lanes(sent)
+        through_squash(order, errors, states, inputs, inputs + in_units)
+
+    return backward_full
+
+
+@overload(backward_and_learn)
+def _backward_and_learn(layer, weights, steps, states, errors):
+    plan = known(layer, Full)
+    if plan is None:
+        return None
+    inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
+    in_units, padded = plan.in_units, plan.padded
+
+    def learn_full(layer, weights, steps, states, errors) -> None:
+        # These weights and their steps outgrow the nearest cache, so each is touched once.
+        for unit in range(0, padded, LANES):
+            i = bias + unit
+            update = load(LANES, steps, i) * load(LANES, errors, outputs + unit)
+            store(load(LANES, weights, i) - update, weights, i)
+        for k in range(in_units):
+            sent = splat(LANES, np.float32(0))
+            state = states[inputs + k]
+            row = matrix + k * padded
+            for unit in range(0, padded, LANES):
+                error = load(LANES, errors, outputs + unit)
+                weight = load(LANES, weights, row + unit)
+                sent = error * weight + sent
+                gradient = error * state
+                store(weight - load(LANES, steps, row + unit) * gradient, weights, row + unit)
+            errors[inputs + k] = sum_lanes(sent)
+        through_squash(1, errors, states, inputs, inputs + in_units)
+
+    return learn_full
+
+
+@overload(finish_update)
+def _finish_update(layer, weights):
+    return (lambda layer, weights: None) if known(layer, Full) else None

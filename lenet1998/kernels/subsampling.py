@@ -1,0 +1,124 @@
+"""Trainable subsampling by two, with a coefficient and a bias for each map."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba.extending import overload
+
+from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.layout import lanes_for, whole
+from lenet1998.kernels.operations import backward, finish_update, forward
+from lenet1998.kernels.simd import load, store
+from lenet1998.kernels.squash import squash, squash_derivative
+
+
+@dataclass(frozen=True)
+class Subsampling(Known):
+    """Plan of a subsampling layer.
+
+    Attributes:
+        maps: number of maps.
+        in_side: side of the square input maps, even.
+        inputs: where the states start that it sums; pixels lie `padded` floats apart.
+        outputs: where its own states start; pixels lie `maps` floats apart, so that the next
+            layer finds each row of its patches in one run.
+        coefficients, bias: where its weights start.
+    """
+
+    maps: int
+    in_side: int
+    inputs: int
+    outputs: int
+    coefficients: int
+    bias: int
+
+    @property
+    def out_side(self) -> int:
+        return self.in_side // 2
+
+    @property
+    def lanes(self) -> int:
+        return lanes_for(self.maps)
+
+    @property
+    def padded(self) -> int:
+        return whole(self.maps, self.lanes)
+
+    def positions(self) -> dict[str, np.ndarray]:
+        """Where each value of the module's parameters lies among the weights."""
+        maps = np.arange(self.maps)
+        return {"coefficient": self.coefficients + maps, "bias": self.bias + maps}
+
+
+@overload(forward)
+def _forward(layer, weights, states):
+    plan = known(layer, Subsampling)
+    if plan is None:
+        return None
+    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
+    inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
+    below = plan.in_side * padded
+
+    def subsample(layer, weights, states) -> None:
+        # A whole vector is written for each pixel; the next pixel overwrites its padding.
+        for row in range(side):
+            for column in range(side):
+                i = inputs + 2 * (row * below + column * padded)
+                to = outputs + (row * side + column) * maps
+                for lane in range(0, padded, lanes):
+                    upper = load(lanes, states, i + lane) + load(lanes, states, i + padded + lane)
+                    i_below = i + below + lane
+                    lower = load(lanes, states, i_below) + load(lanes, states, i_below + padded)
+                    activation = (upper + lower) * load(lanes, weights, coefficients + lane) + load(
+                        lanes, weights, bias + lane
+                    )
+                    store(activation, states, to + lane)
+        squash(states, outputs, outputs + side * side * maps)
+
+    return subsample
+
+
+@overload(backward)
+def _backward(layer, order, weights, states, factors, errors, gradients):
+    plan = known(layer, Subsampling)
+    if plan is None:
+        return None
+    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
+    inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
+    below = plan.in_side * padded
+    window = (0, padded, below, below + padded)
+
+    def backward_subsampling(layer, order, weights, states, factors, errors, gradients) -> None:
+        for lane in range(0, padded, lanes):
+            of_coefficient = load(lanes, gradients, coefficients + lane)
+            of_bias = load(lanes, gradients, bias + lane)
+            # Zero in the padding, so the next pixel's error, read along, goes no further.
+            coefficient = load(lanes, weights, coefficients + lane)
+            for row in range(side):
+                for column in range(side):
+                    i = inputs + 2 * (row * below + column * padded) + lane
+                    error = load(lanes, errors, outputs + (row * side + column) * maps + lane)
+                    total = (load(lanes, states, i) + load(lanes, states, i + padded)) + (
+                        load(lanes, states, i + below) + load(lanes, states, i + below + padded)
+                    )
+                    if order == 2:
+                        total = total * total
+                    of_coefficient = error * total + of_coefficient
+                    of_bias = of_bias + error
+                    sent = error * coefficient
+                    for offset in window:
+                        derivative = squash_derivative(load(lanes, states, i + offset))
+                        if order == 2:
+                            derivative = derivative * derivative
+                        store(sent * derivative, errors, i + offset)
+            store(of_coefficient, gradients, coefficients + lane)
+            store(of_bias, gradients, bias + lane)
+
+    return backward_subsampling
+
+
+@overload(finish_update)
+def _finish_update(layer, weights):
+    return (lambda layer, weights: None) if known(layer, Subsampling) else None

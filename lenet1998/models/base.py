@@ -1,0 +1,26 @@
+"""What the learning rule and the kernels ask of a network of the 1998 kind."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from torch import nn
+
+from lenet1998.layers import EuclideanRBF, Squash
+
+
+class ClassicNetwork(nn.Module):
+    """A chain of trained layers, each followed by the squash, that ends in penalties.
+
+    Attributes:
+        TRAINED_LAYERS: the names of the layers with trainable parameters, from the input up.
+        FIELD: side of the square input that is read at once, in pixels.
+        squash: what follows each of them.
+        output: the layer that turns the top states into penalties.
+    """
+
+    TRAINED_LAYERS: ClassVar[tuple[str, ...]]
+    FIELD: ClassVar[int]
+
+    squash: Squash
+    output: EuclideanRBF

@@ -1,0 +1,129 @@
+"""LeNet-5 as published in 1998 (section II.B, Fig. 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from lenet1998 import codes
+from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
+from lenet1998.models.base import ClassicNetwork
+from lenet1998.models.checks import check_images, check_levels
+
+TABLE_I: tuple[tuple[int, ...], ...] = (
+    # Six maps see three neighbouring maps of S2, ...
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    # ... six see four neighbours, ...
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
+    # ... three see four with gaps, and the last sees all.
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5), (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
+"""Which S2 maps each C3 map sees: it breaks the symmetry of the maps and bounds the connections."""
+
+
+class LeNet5Classic(ClassicNetwork):
+    """LeNet-5: 60,000 trainable parameters, 340,908 connections, ten penalties.
+
+    Every unit from C1 to F6 is squashed, so a squash follows each of the six trained layers.
+
+        input  1 @ 32x32
+        C1     6 @ 28x28   5x5 convolution                              156 parameters
+        S2     6 @ 14x14   trainable subsampling                         12
+        C3    16 @ 10x10   5x5 convolution on the S2 maps of Table I  1,516
+        S4    16 @ 5x5     trainable subsampling                         32
+        C5   120 @ 1x1     5x5 convolution on all 16 maps            48,120
+        F6    84           full connection                           10,164
+        output 10          Euclidean RBF on the codes of Fig. 3    840 fixed
+
+    Args:
+        characters: the classes, by their characters in Fig. 3.
+    """
+
+    FIELD = 32
+    TRAINED_LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6")
+
+    def __init__(self, characters: Sequence[str] = codes.DIGITS) -> None:
+        super().__init__()
+        self.c1 = nn.Conv2d(1, 6, kernel_size=5)
+        self.s2 = Subsampling(6)
+        self.c3 = TableConv2d(TABLE_I, kernel_size=5)
+        self.s4 = Subsampling(16)
+        self.c5 = nn.Conv2d(16, 120, kernel_size=5)
+        self.f6 = nn.Linear(120, 84)
+        self.output = EuclideanRBF(codes.centres(characters))
+        self.squash = Squash()
+
+    def _f6_map(self, fields: Tensor) -> Tensor:
+        """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6 at every position of the field."""
+        x = self.squash(self.c1(fields))  # (N, 6, 28, 28) for a 32x32 field
+        x = self.squash(self.s2(x))  # (N, 6, 14, 14)
+        x = self.squash(self.c3(x))  # (N, 16, 10, 10)
+        x = self.squash(self.s4(x))  # (N, 16, 5, 5)
+        x = self.squash(self.c5(x))  # (N, 120, 1, 1)
+        state: Tensor = self.squash(self.f6(x.permute(0, 2, 3, 1)))
+        return state
+
+    def f6_state(self, images: Tensor) -> Tensor:
+        """States of F6, a stylised picture of the character read (section II.B).
+
+        Args:
+            images: `(N, 1, 32, 32)`, of the parameters' dtype, background -0.1 to ink 1.175.
+
+        Returns:
+            `(N, 84)`, in (-1.7159, 1.7159); `.view(-1, 12, 7)` to look at.
+
+        Raises:
+            ValueError: for another shape or dtype.
+        """
+        check_images(images, self.c1.weight.dtype, self.FIELD)
+        return self._f6_map(images)[:, 0, 0]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Penalties of the classes (eq. 7); the smallest wins.
+
+        Args:
+            images: `(N, 1, 32, 32)`, of the parameters' dtype, background -0.1 to ink 1.175.
+
+        Returns:
+            `(N, 10)`, squared distances >= 0 between the state of F6 and each code.
+
+        Raises:
+            ValueError: for another shape or dtype.
+        """
+        penalties: Tensor = self.output(self.f6_state(images))
+        return penalties
+
+    def predict(self, images: Tensor) -> Tensor:
+        """The class with the smallest penalty for each image.
+
+        Args:
+            images: as for `forward`.
+
+        Returns:
+            `(N,)` int64, indices of classes (for the ten digits, the digits themselves).
+
+        Raises:
+            ValueError: for another shape or dtype, NaN, or levels that are not those of the paper.
+        """
+        check_levels(images)
+        penalties: Tensor = self(images)
+        return penalties.argmin(1)
+
+    def penalty_map(self, fields: Tensor) -> Tensor:
+        """Penalties at every position of larger fields: a space-displacement network (section VII).
+
+        The same as cropping and running each 32x32 window, at a fraction of the work.
+
+        Args:
+            fields: `(N, 1, H, W)`, H and W at least 32, of the parameters' dtype.
+
+        Returns:
+            `(N, 10, h, w)` with h = (H - 32) // 4 + 1 and w likewise: one output every 4 pixels.
+
+        Raises:
+            ValueError: for another shape or dtype.
+        """
+        check_images(fields, self.c1.weight.dtype, self.FIELD, or_larger=True)
+        penalties: Tensor = self.output(self._f6_map(fields))
+        return penalties.permute(0, 3, 1, 2)
