@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -29,7 +30,27 @@ DataOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
+@contextmanager
+def _failures() -> Iterator[None]:
+    """A failure is one line on stderr and exit status 1."""
+    from lenet1998.data import DatasetError
+    from lenet1998.learning.training import RunError
+    from lenet1998.models.weights import WeightsError
+
+    try:
+        yield
+    except (DatasetError, RunError, WeightsError, OSError) as error:
+        message = str(error)
+    except KeyboardInterrupt:
+        message = "stopped; what was finished is kept (--resume goes on)"
+    else:
+        return
+    print(f"lenet1998: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
 @app.command()
+@_failures()
 def summary(as_json: JsonOption = False) -> None:
     """Count LeNet-5, layer by layer, beside the paper's figures."""
     from lenet1998 import counting
@@ -43,6 +64,7 @@ def summary(as_json: JsonOption = False) -> None:
 
 
 @app.command()
+@_failures()
 def reproduce(
     data: DataOption = "auto",
     passes: Annotated[int, typer.Option(min=1, help="Passes through the training set.")] = 20,
@@ -91,6 +113,7 @@ def reproduce(
 
 
 @app.command()
+@_failures()
 def evaluate(
     weights: Annotated[Path, typer.Argument(help="weights.safetensors of a run.")],
     data: DataOption = "auto",
@@ -125,19 +148,8 @@ def _usage(make: Callable[[], Any]) -> Any:
 
 
 def main() -> None:
-    """Run a command: exit status 0, 2 for wrong usage, 1 and one line on stderr for a failure."""
-    from lenet1998.data import DatasetError
-    from lenet1998.learning.training import RunError
-    from lenet1998.models.weights import WeightsError
-
-    try:
-        app()
-    except (DatasetError, RunError, WeightsError, OSError) as error:
-        print(f"lenet1998: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("lenet1998: stopped; what was finished is kept (--resume goes on)", file=sys.stderr)
-        sys.exit(1)
+    """Run a command: exit status 0, 2 for wrong usage, 1 for a failure."""
+    app()
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ class Squash(nn.Module):
     A and S make f(1) = 1 and f(-1) = -1 and put the greatest curvature there, so that the targets
     +1 and -1 lie where the units are neither linear nor saturated.
 
-    Shape: any; values in (-1.7159, 1.7159).
+    Shape: any; values in [-1.7159, 1.7159], the ends reached by rounding only.
     """
 
     AMPLITUDE = 1.7159

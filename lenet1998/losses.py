@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -31,8 +32,9 @@ def map_loss(penalties: Tensor, labels: Tensor, j: float = 1.0) -> Tensor:
         E = mean of  y_D + log( e^-j + sum over all i of e^-y_i )
 
     It pulls the right class's penalty down and pushes the others' up, each as far as it still
-    matters. Computed as the log-sum-exp of the margins y_D - y_i and y_D - j: nothing underflows
-    for penalties of thousands, and a loss near 0 keeps its digits.
+    matters. Computed as softplus of the log-sum-exp of the other classes' margins y_D - y_i and
+    y_D - j: nothing overflows or underflows for penalties of thousands, and a loss near 0 keeps
+    its digits.
 
     Args:
         penalties: `(N, classes)`.
@@ -44,7 +46,8 @@ def map_loss(penalties: Tensor, labels: Tensor, j: float = 1.0) -> Tensor:
     """
     right = _of_right_class(penalties, labels).unsqueeze(1)
     margins = torch.cat([right - penalties, right - j], dim=1)
-    return torch.logsumexp(margins, dim=1).mean()
+    others = margins.scatter(1, labels.unsqueeze(1), -math.inf)
+    return F.softplus(torch.logsumexp(others, dim=1)).mean()
 
 
 def posterior(penalties: Tensor, j: float = math.inf) -> Tensor:

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from lenet1998.data import Dataset, load_dataset
 from lenet1998.data.mnist import raw_folder
+
+# The first example of a test may pay for PyTorch's lazy imports: no limit on one example's time.
+settings.register_profile("lenet1998", deadline=None)
+settings.load_profile("lenet1998")
+
+# Single patterns and small batches: a second thread costs more than it does.
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

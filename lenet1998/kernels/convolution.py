@@ -192,11 +192,13 @@ def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
     kernel, in_maps, padded = plan.kernel, plan.in_maps, plan.padded
     in_row, out_row, out_side = plan.in_row, plan.out_row, plan.out_side
     half = out_side // 2
-    # Two outputs half a row apart share each load of a weight, if the registers hold both and the
-    # padding behind one's patch cannot meet the other's patch in the next row.
+    # Two outputs half a row apart share each load of a weight, if the registers hold both, their
+    # patches do not overlap, and the padding behind the right one does not reach the left one's
+    # patch in the next row.
     vectors = kernel * row // LANES
-    overhang = row - plan.patch_row
-    pair = out_side % 2 == 0 and 2 * vectors <= REGISTERS and (half - 1) * in_maps >= overhang
+    apart = half * in_maps
+    disjoint = apart >= plan.patch_row and apart + row <= in_row
+    pair = out_side % 2 == 0 and 2 * vectors <= REGISTERS and disjoint
     together = half if pair else 1
     columns = half if pair else out_side
     tile = Tile(

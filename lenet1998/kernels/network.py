@@ -118,7 +118,7 @@ def plan_for(net: ClassicNetwork) -> Plan:
                 Convolution(table, maps, side, kernel, below, outputs, kernels, bias, mirror=None)
             )
             side, maps = out_side, len(table)
-        elif isinstance(module, layers.Subsampling) and not full:
+        elif isinstance(module, layers.Subsampling) and not full and side % 2 == 0:
             outputs = states.take((side // 2) ** 2 * maps)
             padded = whole(maps, lanes_for(maps))
             convolutional.append(
@@ -127,8 +127,8 @@ def plan_for(net: ClassicNetwork) -> Plan:
             side //= 2
         else:
             raise TypeError(
-                f"no kernel for the layer {name!r}, a {type(module).__name__} here: expected "
-                "convolutions and subsamplings, then full layers"
+                f"no kernel for the layer {name!r}, a {type(module).__name__} on {side}x{side} maps: "
+                "expected convolutions and subsamplings of even sides, then full layers"
             )
         below = outputs
         if not full:

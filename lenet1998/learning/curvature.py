@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import singledispatch
-from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, vjp
+from torch.func import functional_call
 
 from lenet1998.layers import Subsampling
 from lenet1998.losses import posterior
@@ -99,11 +98,8 @@ def back_propagate_curvature(
         inputs.
     """
     squares = {name: parameter.square() for name, parameter in layer.named_parameters()}
-    _, backward, *_ = vjp(
-        lambda parameters, x: functional_call(layer, parameters, (x,)), squares, inputs.square()
-    )
-    of_parameters, of_inputs = cast(tuple[dict[str, Tensor], Tensor], backward(curvature))
-    return of_parameters, of_inputs
+    *of_parameters, of_inputs = _backward(layer, squares, inputs.square(), curvature)
+    return dict(zip(squares, of_parameters, strict=True)), of_inputs
 
 
 @back_propagate_curvature.register
@@ -116,10 +112,20 @@ def _(layer: Subsampling, inputs: Tensor, curvature: Tensor) -> tuple[Mapping[st
         "coefficient": (curvature * window_sum.square()).sum(positions),
         "bias": curvature.sum(positions),
     }
-    _, backward, *_ = vjp(
-        lambda x: functional_call(layer, {"coefficient": layer.coefficient.square()}, (x,)), inputs
-    )
-    return of_parameters, backward(curvature)[0]
+    squares = {"coefficient": layer.coefficient.square(), "bias": zeros}
+    *_, of_inputs = _backward(layer, squares, inputs, curvature)
+    return of_parameters, of_inputs
+
+
+def _backward(
+    layer: nn.Module, parameters: Mapping[str, Tensor], inputs: Tensor, errors: Tensor
+) -> tuple[Tensor, ...]:
+    """What the layer's backward pass makes of `errors`: of each parameter, and of the inputs."""
+    with torch.enable_grad():
+        leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+        below = inputs.detach().requires_grad_()
+        outputs = functional_call(layer, leaves, (below,))
+        return torch.autograd.grad(outputs, (*leaves.values(), below), errors)
 
 
 def loss_curvature(

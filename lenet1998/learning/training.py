@@ -222,14 +222,21 @@ def _start(recipe: Recipe, dataset: Dataset, engine: str, folder: Path | None, r
             )
         run = Run.load(folder)
         for what, there, asked in (
-            ("recipe", run.recipe, recipe),
-            ("data set", run.dataset_name, dataset.name),
-            ("engine", run.engine, engine),
+            *(
+                (
+                    f"recipe, whose {one.name}",
+                    getattr(run.recipe, one.name),
+                    getattr(recipe, one.name),
+                )
+                for one in fields(Recipe)
+            ),
+            ("data set, which", run.dataset_name, dataset.name),
+            ("engine, which", run.engine, engine),
         ):
             if there != asked:
                 raise RunError(
-                    f"{folder} holds a run of another {what}: to go on with it ask for {there}, "
-                    f"not {asked}"
+                    f"{folder} holds a run of another {what} is {there!r}, not {asked!r}: ask for "
+                    "the same to go on with it, or write to another folder (--output)"
                 )
         return run
     net = LeNet5Classic()

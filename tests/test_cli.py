@@ -1,0 +1,233 @@
+"""The command line end to end, on the embedded digits."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from lenet1998 import cli
+from lenet1998.data import mnist as mnist_files
+from lenet1998.learning.training import Run
+
+
+@pytest.fixture
+def lenet1998(monkeypatch, capsys):
+    """Run a command in this process: its exit status, standard output and standard error."""
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["lenet1998", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+            sys.exit(0)
+        captured = capsys.readouterr()
+        return ended.value.code or 0, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of two passes over the digits, as a user makes it: in a process of its own."""
+    folder = tmp_path_factory.mktemp("run")
+    command = [sys.executable, "-m", "lenet1998.cli", "reproduce", "--data", "digits"]
+    done = subprocess.run(
+        [*command, "--passes", "2", "--output", folder], capture_output=True, text=True, check=True
+    )
+    return folder, done.stdout
+
+
+def test_reproduce_writes_all_that_it_promises(finished):
+    folder, _ = finished
+    assert {file.name for file in folder.iterdir()} == {
+        "recipe.json", "metrics.csv", "state.safetensors", "weights.safetensors",
+        "summary.json", "fig05.png", "report.html",
+    }  # fmt: skip
+    summary = json.loads((folder / "summary.json").read_text())
+    assert summary["dataset"] == "UCI digits, not MNIST"
+    assert (summary["seed"], summary["recipe"], summary["passes"]) == (0, "paper", 2)
+    assert summary["updates_per_second"] > 0
+    rows = list(csv.DictReader((folder / "metrics.csv").read_text().splitlines()))
+    assert [row["pass"] for row in rows] == ["1", "2"]
+    assert float(rows[-1]["test_error_percent"]) == pytest.approx(
+        summary["test_error_percent"], abs=1e-3
+    )
+    assert float(rows[-1]["online_training_error_percent"]) == pytest.approx(
+        summary["training_error_percent"], abs=1e-3
+    )
+    assert summary["test_error_percent"] < 15
+    assert (folder / "fig05.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_reproduce_ends_with_the_comparison(finished):
+    _, printed = finished
+    assert re.search(r"trainable parameters\s+60,000\s+60,000", printed)
+    assert re.search(r"connections\s+340,908\s+340,908", printed)
+    assert re.search(r"test error \(pass 2\)\s+0.95 % on MNIST\s+\d+\.\d\d %", printed)
+    assert "UCI digits, not MNIST" in printed
+
+
+def test_report_is_one_self_contained_file_that_names_its_data(finished):
+    folder, _ = finished
+    page = (folder / "report.html").read_text()
+    assert "UCI digits, not MNIST" in page
+    assert page.count("data:image/png;base64,") >= 3
+    assert not re.search(r"(src|href)=\"(?!data:)", page)
+    for promised in ("1998", "340,908", "misread", "Fig. 5", "&quot;init_bound&quot;"):
+        assert promised in page
+
+
+def test_resume_goes_on_to_the_bits_of_an_uninterrupted_run(finished, tmp_path, lenet1998):
+    folder, _ = finished
+    reproduce = ("reproduce", "--data", "digits", "--output", tmp_path)
+    assert lenet1998(*reproduce, "--passes", 1)[0] == 0
+    assert lenet1998(*reproduce, "--passes", 2, "--resume")[0] == 0
+    resumed, straight = (load_file(place / "weights.safetensors") for place in (tmp_path, folder))
+    assert all(torch.equal(resumed[name], straight[name]) for name in straight)
+
+
+def test_a_killed_run_resumes(tmp_path):
+    command = [sys.executable, "-m", "lenet1998.cli", "reproduce", "--data", "digits"]
+    command += ["--output", str(tmp_path)]
+    running = subprocess.Popen([*command, "--passes", "100000"], stdout=subprocess.DEVNULL)
+    state = tmp_path / "state.safetensors"
+    deadline = time.monotonic() + 120
+    while not state.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    passes = len(Run.load(tmp_path).records)
+    assert passes >= 1
+    done = subprocess.run([*command, "--passes", str(passes + 1), "--resume"], check=False)
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "summary.json").read_text())["passes"] == passes + 1
+
+
+def test_ctrl_c_is_one_line(tmp_path):
+    command = [sys.executable, "-m", "lenet1998.cli", "reproduce", "--data", "digits"]
+    running = subprocess.Popen(
+        [*command, "--passes", "100000", "--output", str(tmp_path)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "state.safetensors").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGINT)
+    _, errors = running.communicate(timeout=60)
+    assert running.returncode == 1
+    assert errors.strip().splitlines() == [
+        "lenet1998: stopped; what was finished is kept (--resume goes on)"
+    ]
+
+
+def test_evaluate_measures_what_the_run_measured(finished, lenet1998):
+    folder, _ = finished
+    weights = folder / "weights.safetensors"
+    status, out, _ = lenet1998("evaluate", weights, "--data", "digits", "--json")
+    measured, summary = json.loads(out), json.loads((folder / "summary.json").read_text())
+    assert status == 0
+    assert measured["error_percent"] == pytest.approx(summary["test_error_percent"], abs=1e-3)
+    assert measured["dataset"] == summary["dataset"]
+    assert sum(map(sum, measured["confusion"])) == measured["digits"] == 297
+    low, high = measured["interval_percent"]
+    assert low < measured["error_percent"] < high
+    status, out, _ = lenet1998("evaluate", weights, "--data", "digits")
+    assert status == 0
+    assert "297 test digits misread" in out
+
+
+def test_summary_prints_and_gives_json(lenet1998):
+    status, out, _ = lenet1998("summary")
+    assert status == 0
+    assert re.search(r"total\s+60,000\s+60,000 ✓\s+840\s+340,908\s+340,908 ✓", out)
+    assert "345,308" in out
+    status, out, _ = lenet1998("summary", "--json")
+    counted = json.loads(out)
+    assert [row["count"]["connections"] for row in counted["layers"]] == [
+        122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840,
+    ]  # fmt: skip
+    assert all(row["parameters_agree"] for row in counted["layers"])
+
+
+def test_auto_falls_back_loudly_and_mnist_does_not(tmp_path, monkeypatch, lenet1998):
+    monkeypatch.delenv("LENET1998_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mnist_files, "user_cache_path", lambda name: tmp_path / "cache")
+
+    def no_network(folder):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(mnist_files, "_download", no_network)
+    status, out, errors = lenet1998("reproduce", "--passes", 1, "--output", tmp_path / "run")
+    assert status == 0
+    assert "does NOT use MNIST" in errors
+    assert "UCI digits, not MNIST" in out
+    status, _, errors = lenet1998("reproduce", "--data", "mnist", "--output", tmp_path / "other")
+    assert status == 1
+    assert "no route to host" in errors
+    assert "--data digits" in errors
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "named"),
+    [
+        (("reproduce", "--recipe", "papier", "--data", "digits"), 2, "authors-software"),
+        (("reproduce", "--engine", "gpu", "--data", "digits"), 2, "fused"),
+        (("reproduce", "--passes", "0", "--data", "digits"), 2, "passes"),
+        (("reproduce", "--data", "nowhere"), 1, "nowhere"),
+        (("evaluate", "nowhere.safetensors", "--data", "digits"), 1, "nowhere.safetensors"),
+        (("frobnicate",), 2, "frobnicate"),
+    ],
+)
+def test_errors_name_what_is_wrong(arguments, status, named, lenet1998):
+    code, _, errors = lenet1998(*arguments)
+    assert code == status
+    assert named in errors
+    if status == 1:
+        assert len(errors.strip().splitlines()) == 1
+
+
+def test_evaluate_names_damaged_weights(finished, tmp_path, lenet1998):
+    folder, _ = finished
+    whole = (folder / "weights.safetensors").read_bytes()
+    for name, content in (("cut", whole[:5000]), ("text", b"not weights")):
+        file = tmp_path / f"{name}.safetensors"
+        file.write_bytes(content)
+        status, _, errors = lenet1998("evaluate", file, "--data", "digits")
+        assert status == 1
+        assert str(file) in errors
+        assert len(errors.strip().splitlines()) == 1
+
+
+def test_a_run_is_not_overwritten(finished, lenet1998):
+    folder, _ = finished
+    before = {file.name: file.read_bytes() for file in folder.iterdir()}
+    status, _, errors = lenet1998("reproduce", "--data", "digits", "--output", folder)
+    assert status == 1
+    assert "--resume" in errors
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
+
+
+def test_json_output_is_json_alone(tmp_path, lenet1998):
+    status, out, _ = lenet1998(
+        "reproduce", "--data", "digits", "--passes", 1, "--output", tmp_path, "--json"
+    )
+    assert status == 0
+    assert json.loads(out) == json.loads((tmp_path / "summary.json").read_text())
+
+
+def test_import_stays_light():
+    heavy = ("numba", "matplotlib", "sklearn", "typer", "rich", "torchvision", "scipy")
+    code = f"import lenet1998, sys; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ
+    )
+    assert done.stdout.strip() == "[]"
