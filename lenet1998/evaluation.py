@@ -60,11 +60,9 @@ def scores(net: nn.Module, images: Tensor) -> Tensor:
         and parameter.dtype == torch.float32
         and parameter.device.type == "cpu"
     ):
-        from lenet1998.kernels.packed import PackedNetwork
+        from lenet1998.kernels.packed import FusedReader
 
-        packed = PackedNetwork(net)
-        packed.pack()
-        return packed.read(images)
+        return FusedReader(net).penalties(images)
     check_levels(images)
     training = net.training
     net.eval()

@@ -1,4 +1,4 @@
-"""The four layers of LeNet-5 that `torch.nn` lacks (sections II.A and II.B)."""
+"""The layers of LeNet-5 that `torch.nn` lacks (sections II.A and II.B)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ class Squash(nn.Module):
     SLOPE = 2 / 3
 
     def forward(self, activation: Tensor) -> Tensor:
-        return self.AMPLITUDE * torch.tanh(self.SLOPE * activation)
+        scaled = self.SLOPE * activation
+        if torch.is_grad_enabled():
+            return self.AMPLITUDE * torch.tanh(scaled)
+        # In place: on large batches, fresh memory for each step costs as much as the tanh.
+        return scaled.tanh_().mul_(self.AMPLITUDE)
 
     @classmethod
     def derivative(cls, state: Tensor) -> Tensor:
@@ -60,9 +64,10 @@ class Subsampling(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        # One grouped convolution: the sum of four, the coefficient and the bias in one pass.
-        kernel = self.coefficient[:, None, None, None].expand(-1, 1, self.WINDOW, self.WINDOW)
-        return F.conv2d(maps, kernel, self.bias, stride=self.WINDOW, groups=len(self.coefficient))
+        # A sum, not an average; as a grouped convolution it would take several times as long.
+        total = F.avg_pool2d(maps, self.WINDOW, divisor_override=1)
+        coefficient, bias = (p.view(-1, 1, 1) for p in (self.coefficient, self.bias))
+        return torch.addcmul(bias, total, coefficient)
 
     def extra_repr(self) -> str:
         return f"{len(self.coefficient)}"
@@ -142,6 +147,22 @@ class TableConv2d(nn.Module):
             f"{self.in_maps}, {self.out_maps}, kernel_size={self.kernel_size}, "
             f"kernels={len(self.weight)}"
         )
+
+
+class CoveringConv2d(nn.Conv2d):
+    """A convolution whose kernels cover the maps below when the field is as large as one character.
+
+    C5 is one: a full connection there, a convolution on a larger field (section II.B). As a matrix
+    product the first takes a fraction of the time.
+
+    Shape: (N, inputs, H, W) -> (N, outputs, H - k + 1, W - k + 1).
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if maps.shape[-2:] != self.weight.shape[-2:]:
+            return super().forward(maps)
+        units = F.linear(maps.flatten(-3), self.weight.flatten(1), self.bias)
+        return units[..., None, None]
 
 
 class EuclideanRBF(nn.Module):

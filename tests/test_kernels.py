@@ -8,7 +8,7 @@ from numba import njit
 from torch import nn
 
 from lenet1998.kernels.network import plan_for
-from lenet1998.kernels.packed import PackedNetwork
+from lenet1998.kernels.packed import FusedReader, PackedNetwork
 from lenet1998.kernels.simd import Tile, tile_product
 from lenet1998.kernels.squash import squash
 from lenet1998.layers import Squash
@@ -91,13 +91,25 @@ def test_every_weight_has_its_own_place(net):
 
 
 def test_penalties_equal_pytorch(net):
-    images, _ = images_and_labels(net, 9)
-    packed = PackedNetwork(net)
-    packed.pack()
+    images, _ = images_and_labels(net, 19)
+    reader = FusedReader(net)
     with torch.no_grad():
         expected = net(images)
-    torch.testing.assert_close(packed.read(images), expected, rtol=1e-5, atol=1e-5)
-    assert packed.read(images[:0]).shape == (0, expected.shape[1])
+    for count in (0, 1, 8, 19):  # none, one, all at once, at once and one by one
+        ours = reader.penalties(images[:count])
+        torch.testing.assert_close(ours, expected[:count], rtol=1e-5, atol=1e-5)
+        assert torch.equal(reader.predict(images[:count]), expected[:count].argmin(1))
+
+
+def test_reader_takes_later_weights_when_told(net):
+    images, _ = images_and_labels(net, 3)
+    reader = FusedReader(net)
+    before = reader.penalties(images)
+    randomised(net, seed=9)
+    assert torch.equal(reader.penalties(images), before)
+    reader.refresh()
+    with torch.no_grad():
+        torch.testing.assert_close(reader.penalties(images), net(images), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from numba.extending import overload, register_jitable
 from lenet1998.kernels.known import Known, known
 from lenet1998.kernels.layout import LANES, REGISTERS, lanes_for, largest_divisor, whole
 from lenet1998.kernels.operations import backward, finish_update, forward
-from lenet1998.kernels.simd import Tile, load, splat, store, tile_product
+from lenet1998.kernels.simd import Tile, load, splat, store, tile_product, transpose
 from lenet1998.kernels.squash import squash, through_squash
 
 
@@ -236,19 +236,21 @@ def _finish_update(layer, weights):
     if plan.mirror is None:
         return lambda layer, weights: None
     kernels, mirror, padded = plan.weights, plan.mirror, plan.padded
-    kernel, patch_row, row, maps = (
-        plan.kernel,
-        plan.patch_row,
-        whole(plan.patch_row),
-        len(plan.table),
-    )
+    kernel, patch_row, row = plan.kernel, plan.patch_row, whole(plan.patch_row)
+    lanes, rest = plan.lanes, plan.patch_row % plan.lanes
+    end_of_blocks = patch_row - rest
 
-    def mirror_weights(layer, weights) -> None:
+    def mirror_weights(layer, weights):
         for kernel_row in range(kernel):
-            for output in range(maps):
-                to = mirror + (kernel_row * padded + output) * row
+            for output in range(0, padded, lanes):
                 source = kernels + kernel_row * patch_row * padded + output
-                for tap in range(patch_row):
-                    weights[to + tap] = weights[source + tap * padded]
+                target = mirror + (kernel_row * padded + output) * row
+                for tap in range(0, end_of_blocks, lanes):
+                    from_tap = source + tap * padded
+                    transpose(lanes, lanes, weights, from_tap, padded, weights, target + tap, row)
+                if rest:
+                    from_tap = source + end_of_blocks * padded
+                    to_tap = target + end_of_blocks
+                    transpose(lanes, rest, weights, from_tap, padded, weights, to_tap, row)
 
     return mirror_weights

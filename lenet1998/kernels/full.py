@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from lenet1998.kernels.known import Known, known
 from lenet1998.kernels.layout import LANES, REGISTERS, largest_divisor, whole
-from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
+from lenet1998.kernels.operations import (
+    backward,
+    backward_and_learn,
+    finish_update,
+    forward,
+    forward_batch,
+)
 from lenet1998.kernels.simd import Tile, load, splat, store, sum_lanes, tile_product
 from lenet1998.kernels.squash import squash, through_squash
 
@@ -55,24 +62,46 @@ class Full(Known):
         return {"weight": weight, "bias": self.bias + units}
 
 
+@dataclass(frozen=True)
+class Batch(Known):
+    """Images whose states lie `stride` floats apart in one array."""
+
+    count: int
+    stride: int
+
+
 @overload(forward)
 def _forward(layer, weights, states):
     plan = known(layer, Full)
     if plan is None:
         return None
-    vectors = plan.padded // LANES
-    together = largest_divisor(vectors, REGISTERS)
+    connect = _connect(plan, Batch(1, 0))
+    return lambda layer, weights, states: connect(weights, states)
+
+
+@overload(forward_batch)
+def _forward_batch(layer, batch, weights, states):
+    plan = known(layer, Full)
+    if plan is None:
+        return None
+    connect = _connect(plan, known(batch, Batch))
+    return lambda layer, batch, weights, states: connect(weights, states)
+
+
+def _connect(plan: Full, batch: Batch) -> Callable[..., None]:
+    together = largest_divisor(plan.padded // LANES, REGISTERS // batch.count)
     tile = Tile(
         lanes=LANES,
         sums=((plan.in_units, 1, plan.padded),),
-        rows=((1, 0, 0),),
+        rows=((batch.count, batch.stride, batch.stride),),
         columns=((together, LANES, LANES),),
         start="vector",
     )
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    padded, step = plan.padded, together * LANES
+    padded, step, count, stride = plan.padded, together * LANES, batch.count, batch.stride
 
-    def connect(layer, weights, states) -> None:
+    @register_jitable
+    def connect(weights, states):
         for unit in range(0, padded, step):
             tile_product(
                 tile,
@@ -81,7 +110,8 @@ def _forward(layer, weights, states):
                 weights, matrix + unit,
                 weights, bias + unit,
             )  # fmt: skip
-        squash(states, outputs, outputs + padded)
+        for image in range(count):
+            squash(states, outputs + image * stride, outputs + image * stride + padded)
 
     return connect
 

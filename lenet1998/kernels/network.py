@@ -18,10 +18,16 @@ from torch import nn
 
 from lenet1998 import layers
 from lenet1998.kernels.convolution import Convolution
-from lenet1998.kernels.full import Full
+from lenet1998.kernels.full import Batch, Full
 from lenet1998.kernels.known import Known, known
-from lenet1998.kernels.layout import Arena, lanes_for, whole
-from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
+from lenet1998.kernels.layout import LANES, Arena, lanes_for, whole
+from lenet1998.kernels.operations import (
+    backward,
+    backward_and_learn,
+    finish_update,
+    forward,
+    forward_batch,
+)
 from lenet1998.kernels.rbf import (
     RBF,
     backward_rbf,
@@ -29,12 +35,16 @@ from lenet1998.kernels.rbf import (
     loss_and_slopes,
     penalties,
 )
+from lenet1998.kernels.simd import load, splat, store
 from lenet1998.kernels.squash import through_squash
 from lenet1998.kernels.subsampling import Subsampling
 from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.checks import HIGHEST_LEVEL, LOWEST_LEVEL
 
 Layer = Convolution | Subsampling | Full
+
+IMAGES_AT_ONCE = 8
+"""Images that the full layers read together: enough to hide the loads of their weights."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +137,7 @@ def plan_for(net: ClassicNetwork) -> Plan:
             side //= 2
         else:
             raise TypeError(
-                f"no kernel for the layer {name!r}, a {type(module).__name__} on {side}x{side} maps: "
+                f"no kernel for layer {name!r}, a {type(module).__name__} on {side}x{side} maps: "
                 "expected convolutions and subsamplings of even sides, then full layers"
             )
         below = outputs
@@ -177,6 +187,22 @@ def _forward(chain, weights, states):
     def upwards(chain, weights, states) -> None:
         forward(first, weights, states)
         forward(others, weights, states)
+
+    return upwards
+
+
+@overload(forward_batch)
+def _forward_batch(chain, batch, weights, states):
+    plan = known(chain, Chain)
+    if plan is None:
+        return None
+    if not plan.layers:
+        return lambda chain, batch, weights, states: None
+    first, others = plan.layers[0], Chain(plan.layers[1:])
+
+    def upwards(chain, batch, weights, states):
+        forward_batch(first, batch, weights, states)
+        forward_batch(others, batch, weights, states)
 
     return upwards
 
@@ -240,6 +266,15 @@ def take_image(image, states):
     return fits
 
 
+@register_jitable
+def take_steps(weights, steps, gradients):
+    """w -= step dE/dw over whole vectors, and the gradients back to 0 for the next pattern."""
+    for i in range(0, len(gradients), LANES):
+        gradient = load(LANES, gradients, i)
+        store(load(LANES, weights, i) - load(LANES, steps, i) * gradient, weights, i)
+        store(splat(LANES, np.float32(0)), gradients, i)
+
+
 @dataclass(frozen=True)
 class Programs:
     """The compiled programs of one plan; see `programs_for`."""
@@ -263,7 +298,7 @@ def programs_for(plan: Plan) -> Programs:
     def learn(weights, steps, centres, scale, is_map, j, images, labels, order, seen, energies):
         """One update for each index in `order`; `seen` and `energies` take what came before each.
 
-        Stops at the first image with a level out of range; returns how many updates were made.
+        Stops at the first image with a level out of range; returns how many were in order.
         """
         len(compiled_from)  # Makes the sources part of the key under which the code is kept.
         states = np.zeros(state_count, np.float32)
@@ -283,10 +318,8 @@ def programs_for(plan: Plan) -> Programs:
             backward_rbf(output, centres, states, slopes, errors)
             through_squash(1, errors, states, top, top_end)
             backward_and_learn(full, weights, steps, states, errors)
-            gradients[:] = 0
             backward(convolutional, 1, weights, states, states, errors, gradients)
-            for i in range(convolutional_weights):
-                weights[i] -= steps[i] * gradients[i]
+            take_steps(weights, steps, gradients)
             finish_update(convolutional, weights)
         return len(order)
 
@@ -321,17 +354,40 @@ def programs_for(plan: Plan) -> Programs:
             backward(convolutional, 2, squared_weights, states, squares, errors, total)
         return len(images)
 
+    # To read many images the full layers, whose weights outgrow the nearest cache, take several
+    # at once: their states, and those that they see, then lie image by image in an array apart.
+    seen_by_full = full.layers[0].inputs
+    batch = Batch(IMAGES_AT_ONCE, state_count - seen_by_full)
+    full_apart = Chain(
+        tuple(
+            replace(one, inputs=one.inputs - seen_by_full, outputs=one.outputs - seen_by_full)
+            for one in full.layers
+        )
+    )
+    output_apart = replace(output, inputs=output.inputs - seen_by_full)
+    stride = batch.stride
+
     @njit(cache=True, nogil=True)
     def read(weights, centres, images, out):
-        """The penalties of each image, squared distances."""
+        """The penalties of each image, squared distances; stops as `learn` does."""
         len(compiled_from)
         states = np.zeros(state_count, np.float32)
-        for i in range(len(images)):
-            if not take_image(images[i], states):
-                return i
-            forward(convolutional, weights, states)
-            forward(full, weights, states)
-            penalties(output, centres, states, np.float32(1), out[i])
+        apart = np.zeros(IMAGES_AT_ONCE * stride, np.float32)
+        for begin in range(0, len(images), IMAGES_AT_ONCE):
+            count = min(IMAGES_AT_ONCE, len(images) - begin)
+            for i in range(count):
+                if not take_image(images[begin + i], states):
+                    return begin + i
+                forward(convolutional, weights, states)
+                apart[i * stride : (i + 1) * stride] = states[seen_by_full:]
+            if count == IMAGES_AT_ONCE:
+                forward_batch(full_apart, batch, weights, apart)
+            else:
+                for i in range(count):
+                    forward(full_apart, weights, apart[i * stride : (i + 1) * stride])
+            for i in range(count):
+                of_image = apart[i * stride : (i + 1) * stride]
+                penalties(output_apart, centres, of_image, np.float32(1), out[begin + i])
         return len(images)
 
     @njit(cache=True, nogil=True)

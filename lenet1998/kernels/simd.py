@@ -130,6 +130,61 @@ def sum_lanes(typingctx: Any, vector: Any) -> Any:
     return types.float32(vector), codegen
 
 
+@intrinsic(prefer_literal=True)
+def transpose(
+    typingctx: Any,
+    lanes: Any,
+    rows: Any,
+    source: Any,
+    source_start: Any,
+    source_stride: Any,
+    target: Any,
+    target_start: Any,
+    target_stride: Any,
+) -> Any:
+    """Write `rows` vectors of `lanes` floats as `lanes` vectors of `rows` floats and then zeros.
+
+    `lanes` and `rows` <= `lanes` are constants. In registers, by shuffles: of rows half the lanes
+    apart, halves change places; then quarters of rows half as far apart; and so on.
+    """
+    count, lane_count, index = rows.literal_value, lanes.literal_value, types.int64
+    signature = types.void(lanes, rows, source, index, index, target, index, index)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source_at = _address(context, builder, signature.args[2], args[2], args[3])
+        target_at = _address(context, builder, signature.args[5], args[5], args[6])
+        source_stride, target_stride = args[4], args[7]
+
+        def row_address(start: Any, stride: Any, row: int) -> Any:
+            return builder.gep(start, [builder.mul(stride, _INDEX(row))])
+
+        empty = ir.Constant(ir.VectorType(_FLOAT, lane_count), [0.0] * lane_count)
+        matrix = [
+            _load(builder, row_address(source_at, source_stride, row), lane_count)
+            if row < count
+            else empty
+            for row in range(lane_count)
+        ]
+        every, mask_type = range(lane_count), ir.VectorType(ir.IntType(32), lane_count)
+        distance = lane_count // 2
+        while distance:
+            # Of a pair of rows, the upper takes the lanes without this bit, the lower those with.
+            without = [i if not i & distance else lane_count + i - distance for i in every]
+            with_bit = [i + distance if not i & distance else lane_count + i for i in every]
+            for row in every:
+                if not row & distance:
+                    upper, lower = matrix[row], matrix[row + distance]
+                    for at, lanes_taken in ((row, without), (row + distance, with_bit)):
+                        mask = ir.Constant(mask_type, lanes_taken)
+                        matrix[at] = builder.shuffle_vector(upper, lower, mask)
+            distance //= 2
+        for row, vector in enumerate(matrix):
+            _store(builder, vector, row_address(target_at, target_stride, row))
+        return context.get_dummy_value()
+
+    return signature, codegen
+
+
 def _elementwise(emit: Callable[[Any, Any, Any], Any]) -> Callable[..., Any]:
     """An operation on two vectors, or on a vector and a float32 that stands for all its lanes."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from lenet1998 import codes
-from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
+from lenet1998.layers import CoveringConv2d, EuclideanRBF, Squash, Subsampling, TableConv2d
 from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.checks import check_images, check_levels
 
@@ -49,7 +49,7 @@ class LeNet5Classic(ClassicNetwork):
         self.s2 = Subsampling(6)
         self.c3 = TableConv2d(TABLE_I, kernel_size=5)
         self.s4 = Subsampling(16)
-        self.c5 = nn.Conv2d(16, 120, kernel_size=5)
+        self.c5 = CoveringConv2d(16, 120, kernel_size=5)
         self.f6 = nn.Linear(120, 84)
         self.output = EuclideanRBF(codes.centres(characters))
         self.squash = Squash()
