@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -110,6 +110,31 @@ def reproduce(
         print(json.dumps(result.figures, indent=2))
     else:
         reproduction.print_result(result, folder, console)
+
+
+@app.command()
+@_failures()
+def study(
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 10,
+    data: DataOption = "auto",
+    passes: Annotated[int, typer.Option(min=1, help="Passes through the training set.")] = 20,
+    recipe: Annotated[str, typer.Option(help="As for reproduce.")] = "paper",
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for one on each core.")] = -1,
+    output: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/study"),
+    as_json: JsonOption = False,
+) -> None:
+    """Train many seeds, all cores at once; finished runs are not repeated."""
+    from lenet1998 import reproduction
+    from lenet1998.learning.recipe import preset
+
+    chosen = _usage(lambda: preset(recipe))
+    recipes = [replace(chosen, seed=seed) for seed in range(seeds)]
+    console = _console(stderr=as_json)
+    result = reproduction.study(
+        recipes, data, output, passes=passes, jobs=jobs, report=console.print
+    )
+    if as_json:
+        print(json.dumps(result, indent=2))
 
 
 @app.command()

@@ -4,6 +4,7 @@ from lenet1998.learning.curvature import gauss_newton_diagonal, loss_curvature
 from lenet1998.learning.online import FusedTrainer, OnlineTrainer, ReferenceTrainer
 from lenet1998.learning.recipe import PRESETS, Recipe, initialise, preset
 from lenet1998.learning.sdlm import StochasticDiagonalLM
+from lenet1998.learning.study import train_many
 from lenet1998.learning.training import Run, RunError, train
 
 __all__ = [
@@ -20,4 +21,5 @@ __all__ = [
     "loss_curvature",
     "preset",
     "train",
+    "train_many",
 ]

@@ -1,0 +1,1 @@
+"""What is fast and what is left: `uv run python -m benchmarks`."""
