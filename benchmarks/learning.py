@@ -9,9 +9,10 @@ from numba import njit
 from benchmarks.timing import side_by_side
 from lenet1998.counting import count_layers, training_step_multiply_adds
 from lenet1998.data import Dataset
-from lenet1998.kernels.network import Chain, Plan
+from lenet1998.kernels.chain import Chain
 from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
 from lenet1998.kernels.packed import PackedNetwork, aligned_zeros
+from lenet1998.kernels.plan import Plan
 from lenet1998.learning import FusedTrainer, Recipe, ReferenceTrainer, initialise
 from lenet1998.models import LeNet5Classic
 

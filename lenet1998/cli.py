@@ -158,6 +158,27 @@ def evaluate(
         evaluation.print_evaluation(measured, _console())
 
 
+@app.command()
+@_failures()
+def models(as_json: JsonOption = False) -> None:
+    """List the trained networks that come with the package."""
+    from rich.table import Table
+
+    from lenet1998.models import cards
+
+    if as_json:
+        print(json.dumps([asdict(card) for card in cards().values()], indent=2))
+        return
+    table = Table(box=None)
+    for column in ("name", "test error", "data", "recipe", "seed", "passes", "sha256"):
+        table.add_column(column)
+    for card in cards().values():
+        error = f"{card.test_error_percent:.2f} %"
+        recipe, run = str(card.recipe["name"]), (str(card.seed), str(card.passes))
+        table.add_row(card.name, error, card.dataset, recipe, *run, card.sha256[:12])
+    _console().print(table)
+
+
 def _console(*, stderr: bool = False) -> Console:
     console = Console(stderr=stderr)
     # Where the output is not a terminal there is no width to keep to: let tables be whole.

@@ -7,8 +7,8 @@ from networks import NETWORKS, randomised
 from numba import njit
 from torch import nn
 
-from lenet1998.kernels.network import plan_for
 from lenet1998.kernels.packed import FusedReader, PackedNetwork
+from lenet1998.kernels.plan import plan_for
 from lenet1998.kernels.simd import Tile, tile_product
 from lenet1998.kernels.squash import squash
 from lenet1998.layers import Squash

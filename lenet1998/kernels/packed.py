@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from lenet1998.kernels.layout import LANES
-from lenet1998.kernels.network import plan_for, programs_for
+from lenet1998.kernels.plan import plan_for
+from lenet1998.kernels.programs import programs_for
 from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.checks import check_levels
 

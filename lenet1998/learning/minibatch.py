@@ -50,8 +50,8 @@ class MinibatchRecipe:
             `"one-cycle"`, up to the rate in the first 30 % of the steps and down to 0.
         batch_size: patterns per update. The last batch of an epoch may be smaller.
         epochs: passes over the training set, each in a new random order.
-        weight_decay: for Adam apart from the gradient, as AdamW has it (each update takes this times
-            the current rate off every parameter), for SGD a part of the gradient.
+        weight_decay: for Adam apart from the gradient, as AdamW has it (each update takes this
+            times the current rate off every parameter); for SGD a part of the gradient.
         label_smoothing: probability that the targets spread evenly over all classes.
         distortions: their distribution; each pattern is distorted anew whenever it is seen.
         flips: mirror each pattern left to right with probability 1/2. A mirrored digit is none:
@@ -95,6 +95,43 @@ def as_published(tutorial: Published) -> MinibatchRecipe:
         epochs=tutorial.epochs,
         flips=tutorial.flips,
     )
+
+
+MODERN_RECIPE = MinibatchRecipe(
+    rate=0.003,
+    schedule="cosine",
+    epochs=30,
+    weight_decay=0.05,
+    label_smoothing=0.05,
+    distortions=Distortions(
+        inverse_scale=(0.87, 1.17), log_squeeze=0.12, shear=0.17, translation=1.0
+    ),
+)
+"""The best recipe found for `LeNet5Modern`.
+
+Chosen in 17 runs on 50,000 training digits of MNIST, by the errors on the 10,000 others
+(`with_validation_split(10_000)`); the test set had no part in it. Adam, batches of 64 unless said
+otherwise, seed 0 of start and order; a second figure is that of seed 1. Validation error in %:
+
+    8 epochs   constant rate 0.001, as the tutorials have it            1.24
+               one-cycle up to 0.003                                    0.77
+               with Fig. 7's distortions                                0.84
+               with half their ranges ("half" below)                    0.73
+               half, one-cycle up to 0.006                              0.74
+               half, cosine from 0.003, as from here on                 0.76
+               half, batches of 128                                     0.82
+               half, weight decay 0.05                                  0.79
+               half, label smoothing 0.05                               0.76
+    15 epochs  half, weight decay 0.05                                  0.59
+               half's scales, more squeeze and shear, weight decay      0.57  0.68
+               the same with label smoothing 0.05                       0.52  0.62
+    30 epochs  half                                                     0.66
+               Fig. 7's distortions                                     0.76
+               the recipe                                               0.47
+
+Ten digits more or less (0.1 %) are within what chance gives, and the best of many runs is in part
+the luckiest: expect somewhat more than 0.47 of other digits.
+"""
 
 
 @dataclass(frozen=True)

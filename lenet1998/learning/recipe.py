@@ -127,17 +127,22 @@ PRESETS = {
 }
 """Named readings of the paper.
 
-- `paper`: the one that follows Fig. 5; the default.
+- `paper`: the one that follows Fig. 5; the default. `init_bound` and `mu`, which no printed value
+  settles, were chosen by how closely the on-line training error follows Fig. 5's from pass 3 on
+  (60,000 patterns, seeds 10 to 12; the test set was not looked at). Root mean square distance in
+  points: 1.2, 0.05: 0.026; 1.0, 0.05: 0.042; 1.0, 0.07: 0.042; 1.2, 0.07: 0.093; 1.0, 0.1: 0.098.
+  The error on 10,000 training patterns held out does not tell them apart: 1.15 to 1.29 %.
 - `authors-software`: as the authors' later software has it, mu as printed. It ends near 1.3 %.
 - `paper-literal`: all that is printed, exactly. It does not learn: see `LITERAL_NOTE`.
 - `paper-distorted`: `paper` with nine distorted versions of each training pattern added.
 """
 
 LITERAL_NOTE = (
-    "The recipe 'paper-literal' takes every printed value as it stands. With weights within 2.4/F "
-    "the signals shrink from layer to layer (the sum of F such weights grows with the square root "
-    "of F only), so all patterns look alike to F6 and the network does not learn to tell them "
-    "apart; with 2.4 / sqrt(F) or less it does."
+    "The recipe 'paper-literal' takes every printed value as it stands, and does not learn. With "
+    "weights within 2.4/F the states shrink from layer to layer (on MNIST to 0.001 at F6) and the "
+    "second derivatives with them, so the steps are eta/mu nearly everywhere; within 3,000 "
+    "patterns all units of F6 are saturated, the network answers every pattern alike, and the "
+    "second derivatives vanish. Bounds that fall with the square root of F do learn."
 )
 
 

@@ -1,0 +1,176 @@
+"""The compiled programs that run a whole network: learn, estimate curvature, read.
+
+A program is compiled for the plan of its network, sizes and all, and kept on disk by Numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from lenet1998.kernels.chain import Chain
+from lenet1998.kernels.full import Batch
+from lenet1998.kernels.layout import LANES
+from lenet1998.kernels.operations import (
+    backward,
+    backward_and_learn,
+    finish_update,
+    forward,
+    forward_batch,
+)
+from lenet1998.kernels.plan import Plan
+from lenet1998.kernels.rbf import backward_rbf, curvature_of_loss, loss_and_slopes, penalties
+from lenet1998.kernels.simd import load, splat, store
+from lenet1998.kernels.squash import through_squash
+from lenet1998.models.checks import HIGHEST_LEVEL, LOWEST_LEVEL
+
+IMAGES_AT_ONCE = 8
+"""Images that the full layers read together: enough to hide the loads of their weights."""
+
+
+@register_jitable
+def take_image(image, states):
+    """Copy an image to the bottom of the states; false if a level is NaN or out of range."""
+    fits = True
+    for i in range(len(image)):
+        level = image[i]
+        fits &= (level >= LOWEST_LEVEL) & (level <= HIGHEST_LEVEL)
+        states[i] = level
+    return fits
+
+
+@register_jitable
+def take_steps(weights, steps, gradients):
+    """w -= step dE/dw over whole vectors, and the gradients back to 0 for the next pattern."""
+    for i in range(0, len(gradients), LANES):
+        gradient = load(LANES, gradients, i)
+        store(load(LANES, weights, i) - load(LANES, steps, i) * gradient, weights, i)
+        store(splat(LANES, np.float32(0)), gradients, i)
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The compiled programs of one plan; see `programs_for`."""
+
+    learn: Callable[..., int]
+    curvature: Callable[..., int]
+    read: Callable[..., int]
+    mirror: Callable[..., None]
+
+
+@cache
+def programs_for(plan: Plan) -> Programs:
+    """Programs over a plan's flat arrays, compiled at their first call or read from the disk."""
+    convolutional, full, output = plan.convolutional, plan.full, plan.output
+    state_count = plan.states
+    convolutional_weights = plan.convolutional_weights
+    classes, top, top_end = output.classes, output.inputs, output.inputs + output.padded
+    compiled_from = plan.compiled_from
+
+    @njit(cache=True, nogil=True)
+    def learn(weights, steps, centres, scale, is_map, j, images, labels, order, seen, energies):
+        """One update for each index in `order`; `seen` and `energies` take what came before each.
+
+        Stops at the first image with a level out of range; returns how many were in order.
+        """
+        len(compiled_from)  # Makes the sources part of the key under which the code is kept.
+        states = np.zeros(state_count, np.float32)
+        errors = np.zeros(state_count, np.float32)
+        gradients = np.zeros(convolutional_weights, np.float32)
+        slopes = np.zeros(classes, np.float32)
+        for step in range(len(order)):
+            pattern = order[step]
+            if not take_image(images[pattern], states):
+                return step
+            forward(convolutional, weights, states)
+            forward(full, weights, states)
+            out = seen[step]
+            penalties(output, centres, states, scale, out)
+            energies[step] = loss_and_slopes(out, classes, labels[pattern], is_map, j, slopes)
+            slopes *= 2 * scale
+            backward_rbf(output, centres, states, slopes, errors)
+            through_squash(1, errors, states, top, top_end)
+            backward_and_learn(full, weights, steps, states, errors)
+            backward(convolutional, 1, weights, states, states, errors, gradients)
+            take_steps(weights, steps, gradients)
+            finish_update(convolutional, weights)
+        return len(order)
+
+    @njit(cache=True, nogil=True)
+    def curvature(weights, centres, scale, is_exact, is_map, j, images, total):
+        """The second derivatives of each image, added to `total` in the layout of the weights."""
+        len(compiled_from)
+        states = np.zeros(state_count, np.float32)
+        squares = np.zeros(state_count, np.float32)
+        errors = np.zeros(state_count, np.float32)
+        out = np.zeros(classes, np.float32)
+        slopes = np.zeros(classes, np.float32)
+        squared_weights = weights * weights
+        for pattern in range(len(images)):
+            if not take_image(images[pattern], states):
+                return pattern
+            forward(convolutional, weights, states)
+            forward(full, weights, states)
+            if is_exact and is_map:
+                penalties(output, centres, states, scale, out)
+                loss_and_slopes(out, classes, 0, True, j, slopes)
+                slopes[0] -= np.float32(1)
+                posterior = -slopes
+                rubbish = max(np.float32(0), np.float32(1) - posterior.sum())
+                curvature_of_loss(output, centres, states, scale, posterior, rubbish, errors)
+            else:
+                errors[top:top_end] = 2 * scale
+            for i in range(state_count):
+                squares[i] = states[i] * states[i]
+            through_squash(2, errors, states, top, top_end)
+            backward(full, 2, squared_weights, states, squares, errors, total)
+            backward(convolutional, 2, squared_weights, states, squares, errors, total)
+        return len(images)
+
+    # To read many images the full layers, whose weights outgrow the nearest cache, take several
+    # at once: their states, and those that they see, then lie image by image in an array apart.
+    seen_by_full = full.layers[0].inputs
+    batch = Batch(IMAGES_AT_ONCE, state_count - seen_by_full)
+    full_apart = Chain(
+        tuple(
+            replace(one, inputs=one.inputs - seen_by_full, outputs=one.outputs - seen_by_full)
+            for one in full.layers
+        )
+    )
+    output_apart = replace(output, inputs=output.inputs - seen_by_full)
+    stride = batch.stride
+
+    @njit(cache=True, nogil=True)
+    def read(weights, centres, images, out):
+        """The penalties of each image, squared distances; stops as `learn` does."""
+        len(compiled_from)
+        states = np.zeros(state_count, np.float32)
+        apart = np.zeros(IMAGES_AT_ONCE * stride, np.float32)
+        for begin in range(0, len(images), IMAGES_AT_ONCE):
+            count = min(IMAGES_AT_ONCE, len(images) - begin)
+            for i in range(count):
+                if not take_image(images[begin + i], states):
+                    return begin + i
+                forward(convolutional, weights, states)
+                apart[i * stride : (i + 1) * stride] = states[seen_by_full:]
+            if count == IMAGES_AT_ONCE:
+                forward_batch(full_apart, batch, weights, apart)
+            else:
+                for i in range(count):
+                    forward(full_apart, weights, apart[i * stride : (i + 1) * stride])
+            for i in range(count):
+                of_image = apart[i * stride : (i + 1) * stride]
+                penalties(output_apart, centres, of_image, np.float32(1), out[begin + i])
+        return len(images)
+
+    @njit(cache=True, nogil=True)
+    def mirror(weights):
+        len(compiled_from)
+        finish_update(convolutional, weights)
+
+    return Programs(learn, curvature, read, mirror)
