@@ -15,12 +15,16 @@ from torch import nn
 
 from lenet1998.files import write_atomically
 from lenet1998.models.classic import LeNet5Classic
+from lenet1998.models.modern import LeNet5Modern
+from lenet1998.models.tutorials import TUTORIALS
 from lenet1998.models.weights import WeightsError
 
 if TYPE_CHECKING:
     from lenet1998.learning.training import Run
 
-_NETWORKS: dict[str, type[nn.Module]] = {"LeNet5Classic": LeNet5Classic}
+_NETWORKS: dict[str, type[nn.Module]] = {
+    network.__name__: network for network in (LeNet5Classic, LeNet5Modern, *TUTORIALS.values())
+}
 
 
 @dataclass(frozen=True)
@@ -93,19 +97,61 @@ def add(name: str, run: Run, description: str, folder: Path | None = None) -> Ca
         description: one line.
         folder: another than the package's.
     """
-    folder = folder or _folder()
-    content = write_tensors(dict(run.net.state_dict()))
     last = run.records[-1]
-    card = Card(
-        name=name,
-        network=type(run.net).__name__,
-        description=description,
+    return add_network(
+        name,
+        run.net,
+        description,
         dataset=run.dataset_name,
         recipe=json.loads(run.recipe.to_json()),
         seed=run.recipe.seed,
         passes=last.number,
-        test_error_percent=round(last.test_error_percent, 4),
-        training_error_percent=round(last.online_training_error_percent, 4),
+        test_error_percent=last.test_error_percent,
+        training_error_percent=last.online_training_error_percent,
+        folder=folder,
+    )
+
+
+def add_network(
+    name: str,
+    net: nn.Module,
+    description: str,
+    *,
+    dataset: str,
+    recipe: dict[str, object],
+    seed: int,
+    passes: int,
+    test_error_percent: float,
+    training_error_percent: float,
+    folder: Path | None = None,
+) -> Card:
+    """Put a network into the package, with its card.
+
+    Args:
+        name: what `load` shall take.
+        net: trained; of a class that `load` knows.
+        description, dataset, recipe, seed, passes: as on the card.
+        test_error_percent, training_error_percent: as on the card; rounded to four digits.
+        folder: another than the package's.
+
+    Raises:
+        ValueError: for a network of another class.
+    """
+    network = type(net).__name__
+    if network not in _NETWORKS:
+        raise ValueError(f"load knows no network {network}: expected {', '.join(_NETWORKS)}")
+    folder = folder or _folder()
+    content = write_tensors(dict(net.state_dict()))
+    card = Card(
+        name=name,
+        network=network,
+        description=description,
+        dataset=dataset,
+        recipe=recipe,
+        seed=seed,
+        passes=passes,
+        test_error_percent=round(test_error_percent, 4),
+        training_error_percent=round(training_error_percent, 4),
         sha256=hashlib.sha256(content).hexdigest(),
     )
     write_atomically(folder / f"{name}.safetensors", content)

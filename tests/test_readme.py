@@ -1,0 +1,73 @@
+"""The README tells the truth."""
+
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from lenet1998.data import mnist as mnist_files
+from lenet1998.learning import preset
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def study():
+    return json.loads((resources.files("lenet1998") / "evidence" / "fig05.json").read_text())
+
+
+def test_ten_lines_of_python_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("LENET1998_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(mnist_files, "user_cache_path", lambda name: tmp_path)
+
+    def no_network(folder):
+        raise OSError("no network in tests")
+
+    monkeypatch.setattr(mnist_files, "_download", no_network)
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(block, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "torch.Size([5, 10])" in printed
+    assert "torch.Size([1, 10, 1, 9])" in printed
+
+
+def test_results_are_those_of_the_study(study):
+    assert study["dataset"] == "MNIST"
+    assert study["recipe"] == "paper"
+    for errors in (study["test_error_percent"], study["online_training_error_percent"]):
+        last = [curve[19] for curve in errors]
+        assert f"{fmean(last):.2f} %" in README
+        assert f"{min(last):.2f} to {max(last):.2f}" in README
+
+
+def test_first_three_seeds_reach_the_figures_of_1998(study):
+    test, training = (
+        fmean(curve[19] for curve in study[kind][:3])
+        for kind in ("test_error_percent", "online_training_error_percent")
+    )
+    assert 0.80 <= test <= 1.10
+    assert 0.28 <= training <= 0.45
+
+
+def test_the_table_of_choices_states_the_recipe():
+    recipe = preset("paper")
+    assert f"within {recipe.init_bound:g}/√F" in README
+    assert f"| {recipe.mu:g}, on half distances |" in README
+
+
+def test_commands_in_the_readme_exist():
+    from lenet1998 import cli
+
+    verbs = {command.callback.__name__ for command in cli.app.registered_commands}
+    named = set(re.findall(r"`lenet1998 (\w+)", README))
+    assert named == verbs
+
+
+@pytest.mark.parametrize("link", re.findall(r"\]\((?!http)([^)]+)\)", README))
+def test_links_lead_somewhere(link):
+    assert (REPOSITORY / link).exists()
