@@ -179,6 +179,45 @@ def models(as_json: JsonOption = False) -> None:
     _console().print(table)
 
 
+@app.command()
+@_failures()
+def compare(
+    networks: Annotated[
+        list[str] | None, typer.Argument(help="Which to compare, by name [all].")
+    ] = None,
+    data: DataOption = "auto",
+    train: Annotated[
+        bool, typer.Option("--train", help="Train them again; finished runs are not repeated.")
+    ] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="With --train: seeds of each, from 0.")] = 5,
+    jobs: Annotated[int, typer.Option(help="With --train: processes; -1 for all cores.")] = -1,
+    output: Annotated[Path, typer.Option(help="Folder for the results.")] = Path("runs/compare"),
+    as_json: JsonOption = False,
+) -> None:
+    """LeNet-5 of 1998 beside its modern form and the tutorials' networks."""
+    from lenet1998 import comparison, comparison_page
+    from lenet1998.data import load_dataset
+    from lenet1998.learning.seeds import COMPARED, train_seeds
+
+    console = _console(stderr=as_json)
+    names = list(dict.fromkeys(networks or COMPARED))
+
+    def contenders() -> list[comparison.Contender]:
+        if not train:
+            return comparison.packaged(names)
+        places = (range(seeds), data, output)
+        return comparison.of_runs(train_seeds(names, *places, jobs=jobs, report=console.print))
+
+    chosen = _usage(contenders)
+    dataset = load_dataset(data)
+    compared = comparison.compare(chosen, dataset, report=console.print)
+    comparison_page.write_comparison(compared, dataset, output)
+    if as_json:
+        print(json.dumps(compared.to_dict(), indent=2))
+    else:
+        comparison_page.print_comparison(compared, output, console)
+
+
 def _console(*, stderr: bool = False) -> Console:
     console = Console(stderr=stderr)
     # Where the output is not a terminal there is no width to keep to: let tables be whole.

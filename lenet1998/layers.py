@@ -64,10 +64,11 @@ class Subsampling(nn.Module):
         nn.init.zeros_(self.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        # A sum, not an average; as a grouped convolution it would take several times as long.
-        total = F.avg_pool2d(maps, self.WINDOW, divisor_override=1)
-        coefficient, bias = (p.view(-1, 1, 1) for p in (self.coefficient, self.bias))
-        return torch.addcmul(bias, total, coefficient)
+        # Four times the average is the sum to the last bit. As a grouped convolution this would
+        # take several times as long, and exporters forget a divisor of 1.
+        average = F.avg_pool2d(maps, self.WINDOW)
+        coefficient = self.WINDOW**2 * self.coefficient.view(-1, 1, 1)
+        return torch.addcmul(self.bias.view(-1, 1, 1), average, coefficient)
 
     def extra_repr(self) -> str:
         return f"{len(self.coefficient)}"

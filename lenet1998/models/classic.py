@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -10,6 +11,7 @@ from lenet1998 import codes
 from lenet1998.layers import CoveringConv2d, EuclideanRBF, Squash, Subsampling, TableConv2d
 from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.checks import check_images, check_levels
+from lenet1998.models.pretrained import Pretrained
 
 TABLE_I: tuple[tuple[int, ...], ...] = (
     # Six maps see three neighbouring maps of S2, ...
@@ -22,7 +24,7 @@ TABLE_I: tuple[tuple[int, ...], ...] = (
 """Which S2 maps each C3 map sees: it breaks the symmetry of the maps and bounds the connections."""
 
 
-class LeNet5Classic(ClassicNetwork):
+class LeNet5Classic(ClassicNetwork, Pretrained):
     """LeNet-5: 60,000 trainable parameters, 340,908 connections, ten penalties.
 
     Every unit from C1 to F6 is squashed, so a squash follows each of the six trained layers.
@@ -53,6 +55,10 @@ class LeNet5Classic(ClassicNetwork):
         self.f6 = nn.Linear(120, 84)
         self.output = EuclideanRBF(codes.centres(characters))
         self.squash = Squash()
+        self.characters = "".join(characters)
+
+    def configuration(self) -> dict[str, Any]:
+        return {"characters": self.characters}
 
     def _f6_map(self, fields: Tensor) -> Tensor:
         """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6 at every position of the field."""

@@ -6,9 +6,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lenet1998.models.checks import check_images, check_levels
+from lenet1998.models.pretrained import Pretrained
 
 
-class LeNet5Modern(nn.Module):
+class LeNet5Modern(Pretrained):
     """LeNet-5 as one would write it today: 61,706 trainable parameters, ten logits.
 
     The maps, kernels and units of 1998, with four things changed: max pooling for the trainable

@@ -1,17 +1,13 @@
-"""Trained parameters on disk: safetensors files, each with a description of where it comes from."""
+"""Trained parameters of a run: one safetensors file with a description of where it comes from."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-from safetensors import SafetensorError, safe_open
-
 from lenet1998.models.classic import LeNet5Classic
+from lenet1998.models.pretrained import WeightsError, load_weights
 
-
-class WeightsError(Exception):
-    """A file of weights is absent, damaged or of another network. The message is one line."""
+__all__ = ["WeightsError", "load_classic"]
 
 
 def load_classic(file: Path) -> tuple[LeNet5Classic, dict[str, str]]:
@@ -20,20 +16,6 @@ def load_classic(file: Path) -> tuple[LeNet5Classic, dict[str, str]]:
     Raises:
         WeightsError: if the file is not there, is damaged, or holds other parameters.
     """
-    if not file.is_file():
-        raise WeightsError(f"{file}: there is no such file; expected weights.safetensors of a run")
     net = LeNet5Classic()
-    try:
-        with safe_open(file, framework="pt") as saved:
-            description = saved.metadata() or {}
-            tensors = {name: saved.get_tensor(name) for name in saved.keys()}  # noqa: SIM118
-        net.load_state_dict(tensors)
-    except SafetensorError as error:
-        raise WeightsError(f"{file} is not a safetensors file, or is cut off: {error}") from error
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"{file} does not hold a LeNet5Classic: {reason}") from error
-    unfinite = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-    if unfinite:
-        raise WeightsError(f"{file} holds NaN or infinite values in {', '.join(unfinite)}")
+    description = load_weights(net, file)
     return net.eval(), description
