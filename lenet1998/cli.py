@@ -160,6 +160,32 @@ def evaluate(
 
 @app.command()
 @_failures()
+def predict(
+    images: Annotated[list[Path], typer.Argument(help="Pictures of one digit each.")],
+    show: Annotated[
+        Path | None, typer.Option(help="Folder for a picture of every layer, one per image.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read the digit in pictures: photographs, scans, drawings."""
+    from lenet1998 import reading
+
+    rows = reading.predict_files(images)
+    if show is not None:
+        reading.show([row["image"] for row in rows if row["error"] is None], show)
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        reading.print_readings(rows, _console())
+    failed = [row for row in rows if row["error"] is not None]
+    for row in failed:
+        print(f"lenet1998: {row['error']}", file=sys.stderr)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+@_failures()
 def models(as_json: JsonOption = False) -> None:
     """List the trained networks that come with the package."""
     from rich.table import Table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import torch
@@ -12,8 +13,11 @@ import torch
 from lenet1998.learning.recipe import Recipe
 from lenet1998.losses import posterior
 from lenet1998.models.base import ClassicNetwork
+from lenet1998.models.classic import LeNet5Classic
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from lenet1998.data.images import Source
 
 _TRAINED = Recipe()  # its penalty scale and j are those of the networks in the package
@@ -113,9 +117,55 @@ def predict_files(
     return rows
 
 
-def _packaged_network() -> ClassicNetwork:
+def print_readings(rows: Sequence[PictureReading], console: Console) -> None:
+    """Two lines for each picture that was read: the digit and its probability, the penalties."""
+    for row in rows:
+        if row["penalties"] is None or row["probability"] is None:
+            continue
+        answer = "not a digit" if row["digit"] is None else str(row["digit"])
+        of_each = "  ".join(
+            f"{digit}: {penalty:.1f}" for digit, penalty in enumerate(row["penalties"])
+        )
+        console.print(
+            f"{row['image']}: {answer} (probability {row['probability']:.1%})\n"
+            f"  penalties  {of_each}",
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+def show(files: Sequence[str], folder: Path, net: LeNet5Classic | None = None) -> list[Path]:
+    """Draw what every layer makes of each picture, into `NAME-layers.png` in a folder.
+
+    Args:
+        files: pictures that can be read.
+        folder: made if it is not there.
+        net: by default the trained LeNet-5 of the package.
+
+    Returns:
+        The pictures written.
+
+    Raises:
+        ImageError: a picture can't be read.
+    """
+    from lenet1998.data.images import read_picture
+    from lenet1998.files import write_atomically
+    from lenet1998.report import png
+    from lenet1998.views import layer_maps
+
+    net = net or _packaged_network()
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for file in files:
+        drawn = folder / f"{Path(file).stem}-layers.png"
+        write_atomically(drawn, png(layer_maps(net, read_picture(file))))
+        written.append(drawn)
+    return written
+
+
+def _packaged_network() -> LeNet5Classic:
     from lenet1998.models import load
 
     net = load("lenet5-classic")
-    assert isinstance(net, ClassicNetwork)
+    assert isinstance(net, LeNet5Classic)
     return net

@@ -11,6 +11,7 @@ import time
 
 import pytest
 import torch
+from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
 from lenet1998 import cli
@@ -154,6 +155,47 @@ def test_summary_prints_and_gives_json(lenet1998):
         122_304, 5_880, 151_600, 2_000, 48_120, 10_164, 840,
     ]  # fmt: skip
     assert all(row["parameters_agree"] for row in counted["layers"])
+
+
+@pytest.fixture
+def handwriting(tmp_path):
+    """A seven drawn with a thick pen, a blank sheet, a text file and half a picture."""
+    seven = Image.new("L", (200, 260), 250)
+    ImageDraw.Draw(seven).line([(50, 60), (150, 60), (90, 210)], fill=20, width=22, joint="curve")
+    seven.save(tmp_path / "seven.png")
+    Image.new("L", (200, 260), 250).save(tmp_path / "blank.png")
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "half.png").write_bytes((tmp_path / "seven.png").read_bytes()[:200])
+    return tmp_path
+
+
+def test_predict_reads_a_drawing(handwriting, lenet1998):
+    status, out, errors = lenet1998("predict", handwriting / "seven.png", "--json")
+    (row,) = json.loads(out)
+    assert (status, errors) == (0, "")
+    assert row["digit"] == 7
+    assert row["error"] is None
+    assert len(row["penalties"]) == 10
+    assert row["penalties"].index(min(row["penalties"])) == 7
+    assert 0 < row["probability"] <= 1
+    status, out, _ = lenet1998("predict", handwriting / "seven.png", "--show", handwriting / "out")
+    assert status == 0
+    assert f"{handwriting / 'seven.png'}: 7 (probability " in out
+    assert (handwriting / "out" / "seven-layers.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_predict_reads_the_others_where_one_cannot_be_read(handwriting, lenet1998):
+    names = ("blank.png", "seven.png", "notes.txt", "half.png", "absent.png")
+    files = [handwriting / name for name in names]
+    status, out, errors = lenet1998("predict", *files, "--json")
+    rows = json.loads(out)
+    assert status == 1
+    assert [row["image"] for row in rows] == [str(file) for file in files]
+    assert [row["digit"] for row in rows] == [None, 7, None, None, None]
+    assert [row["error"] is None for row in rows] == [False, True, False, False, False]
+    lines = errors.strip().splitlines()
+    assert len(lines) == 4
+    assert all(str(file) in errors for file in files if file.name != "seven.png")
 
 
 def test_auto_falls_back_loudly_and_mnist_does_not(tmp_path, monkeypatch, lenet1998):
