@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,6 +138,8 @@ def print_readings(rows: Sequence[PictureReading], console: Console) -> None:
 def show(files: Sequence[str], folder: Path, net: LeNet5Classic | None = None) -> list[Path]:
     """Draw what every layer makes of each picture, into `NAME-layers.png` in a folder.
 
+    Further pictures of the same name get a number: `NAME-2-layers.png`.
+
     Args:
         files: pictures that can be read.
         folder: made if it is not there.
@@ -155,10 +158,15 @@ def show(files: Sequence[str], folder: Path, net: LeNet5Classic | None = None) -
 
     net = net or _packaged_network()
     folder.mkdir(parents=True, exist_ok=True)
-    written = []
+    written: list[Path] = []
     for file in files:
-        drawn = folder / f"{Path(file).stem}-layers.png"
-        write_atomically(drawn, png(layer_maps(net, read_picture(file))))
+        name = Path(file).stem
+        numbered = (folder / f"{name}-{number}-layers.png" for number in itertools.count(2))
+        names = itertools.chain([folder / f"{name}-layers.png"], numbered)
+        drawn = next(path for path in names if path not in written)
+        image = read_picture(file)
+        verdict = "not a digit" if predict(image, net).digit is None else None
+        write_atomically(drawn, png(layer_maps(net, image, verdict=verdict)))
         written.append(drawn)
     return written
 

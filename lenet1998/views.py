@@ -30,7 +30,7 @@ _WIDTH = 5.0  # inches, 100 units of a sheet
 _TEXT, _QUIET, _FRAME = "#222222", "#666666", "#bbbbbb"
 
 
-def layer_maps(net: LeNet5Classic, image: Tensor) -> Figure:
+def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None) -> Figure:
     """What every layer makes of one image, from the input to the ten penalties (as in Fig. 2).
 
     All states share one colour scale. F6 is drawn as its 7x12 picture, beside the ten codes of
@@ -39,6 +39,8 @@ def layer_maps(net: LeNet5Classic, image: Tensor) -> Figure:
     Args:
         net: the network.
         image: `(1, 1, 32, 32)`, background -0.1 to ink 1.175.
+        verdict: written under the input, such as "not a digit"; by default the digit with the
+            smallest penalty.
 
     Raises:
         ValueError: for another shape or dtype, or more than one image.
@@ -52,7 +54,8 @@ def layer_maps(net: LeNet5Classic, image: Tensor) -> Figure:
     figure, sheet = _sheet(height=174)
     _caption(sheet, 3, 6, "Input", "32×32")
     _tile(sheet, image[0, 0], 3, 8, 29, 29)
-    sheet.text(17.5, 43, f"reads {answer}", ha="center", va="center", size=13, color=_TEXT)
+    verdict = verdict or f"reads {answer}"
+    sheet.text(17.5, 43, verdict, ha="center", va="center", size=13, color=_TEXT)
     _caption(sheet, 37, 6, "C1", "6 maps, 28×28")
     _row_of_tiles(sheet, states["c1"][:3], 37, 8, width=60, gap=1.5)
     _row_of_tiles(sheet, states["c1"][3:], 37, 28.5, width=60, gap=1.5)

@@ -184,7 +184,8 @@ def _from_array(source: npt.NDArray[np.generic] | Tensor, name: str) -> Image.Im
 def _if_normalised(picture: Image.Image) -> Tensor | None:
     """The `(28, 28)` uint8 ink of a picture that is as MNIST's are already, else None.
 
-    Either polarity. MNIST's digits are 20 pixels long, a few 19, and centred within half a pixel.
+    Either polarity. MNIST's digits are 20 pixels long, a few 19; they are centred within half a
+    pixel, and their darkest ink is 254 or 255.
     """
     red, green, blue = (np.asarray(band).astype(np.int16) for band in picture.split())
     if picture.size != (FIELD, FIELD) or (red != green).any() or (red != blue).any():
@@ -192,7 +193,7 @@ def _if_normalised(picture: Image.Image) -> Tensor | None:
     background = red[0, 0]
     ink = np.abs(red - background)
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    if background not in (0, 255) or not rows.size:
+    if background not in (0, 255) or ink.max() < 254:
         return None
     length = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
     index = np.arange(FIELD)

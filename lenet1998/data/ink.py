@@ -28,9 +28,9 @@ CLOSE_UP = 120  # pixels, longer side of the digit
 MARGIN = 0.25  # of the digit's longer side, looked at around it
 
 LEAST_CONTRAST = 8.0  # between paper and ink; black and white are 442 apart
-LEAST_CLARITY = 3.5  # contrast in units of the paper's own unevenness; noise alone comes to 3
+LEAST_CLARITY = 3.5  # contrast in units of the paper's own unevenness; noise alone comes to about 3
 INK_ABOVE = 0.4  # of the contrast: fainter marks, such as ruled lines, are paper
-THINNEST_STROKE = 2.2  # in MNIST's pixels; one in eight of its digits is thinner
+THINNEST_STROKE = 2.2  # in MNIST's pixels; one in seven of its digits is thinner
 
 
 class NoDigitError(ValueError):
@@ -161,7 +161,7 @@ def _papers(pixels: Pixels) -> Iterator[Pixels]:
     Shape: `(H, W, 3)` -> several of `(H, W, 3)`, or what broadcasts to it.
     """
     height, width, _ = pixels.shape
-    scale = min(1, 48 / max(height, width))
+    scale = min(1, 40 / max(height, width))
     small = _resized(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
     frame = _frame(small.shape[:2], max(1, round(max(small.shape) / 16)))
     yield np.median(small[frame], axis=0)
@@ -171,7 +171,7 @@ def _papers(pixels: Pixels) -> Iterator[Pixels]:
     surface = terms @ _robust_fit(terms[frame], small[frame])
     yield _resized(surface.astype(np.float32), height, width)
 
-    window = round(0.6 * max(small.shape))
+    window = round(0.45 * max(small.shape))
     median = ndimage.median_filter(small, (window, window, 1), mode="nearest")
     yield _resized(median, height, width)
 
