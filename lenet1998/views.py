@@ -19,6 +19,7 @@ from lenet1998 import codes
 from lenet1998.data.normalisation import PADDING
 from lenet1998.layers import Squash
 from lenet1998.models import LeNet5Classic
+from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.checks import BACKGROUND, INK
 
 MOST_DIGITS = 160
@@ -81,9 +82,10 @@ def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None)
     return figure
 
 
-def first_layer_kernels(net: LeNet5Classic) -> Figure:
+def first_layer_kernels(net: ClassicNetwork) -> Figure:
     """The six 5x5 kernels of C1 on one colour scale, each with its bias below."""
-    kernels, biases = net.c1.weight.detach()[:, 0], net.state_dict()["c1.bias"]
+    state = net.state_dict()
+    kernels, biases = state["c1.weight"][:, 0], state["c1.bias"]
     largest = float(kernels.abs().max())
     figure, sheet = _sheet(height=32)
     _caption(sheet, 3, 6, "C1", f"kernels: red -{largest:.2f}, white 0, blue +{largest:.2f}")

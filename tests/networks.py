@@ -1,6 +1,6 @@
 """Networks of the 1998 kind in other sizes than LeNet-5's, for the kernels to prove themselves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
 from lenet1998.models import LeNet5Classic
 from lenet1998.models.base import ClassicNetwork
+from lenet1998.models.variants import PlainTanh
 
 
 class ChainNetwork(ClassicNetwork):
@@ -36,13 +37,33 @@ class ChainNetwork(ClassicNetwork):
         self.f6 = nn.Linear(*units)
         self.output = EuclideanRBF(torch.randint(0, 2, (classes, units[1])) * 2.0 - 1)
         self.squash = Squash()
+        self.followed_by: Mapping[str, nn.Module] = {}
+
+    def squash_after(self, layer: str) -> nn.Module:
+        return self.followed_by.get(layer, self.squash)
 
     def forward(self, images: Tensor) -> Tensor:
         x = images
         for name in self.TRAINED_LAYERS:
             layer = self.get_submodule(name)
-            x = self.squash(layer(x.flatten(1) if isinstance(layer, nn.Linear) else x))
+            x = self.squash_after(name)(layer(x.flatten(1) if isinstance(layer, nn.Linear) else x))
         return self.output(x)
+
+
+class FullNetwork(ClassicNetwork):
+    """Full layers only, so that its kernels compile in little time."""
+
+    TRAINED_LAYERS = ("f5", "f6")
+    FIELD = 4
+
+    def __init__(self, units: int) -> None:
+        super().__init__()
+        self.f5, self.f6 = nn.Linear(16, units), nn.Linear(units, 3)
+        self.output = EuclideanRBF(2 * torch.eye(3) - 1)
+        self.squash = Squash()
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.output(self.squash(self.f6(self.squash(self.f5(images.flatten(1))))))
 
 
 def like_lenet1() -> ChainNetwork:
@@ -63,6 +84,15 @@ def with_small_kernels() -> ChainNetwork:
     return ChainNetwork(22, 4, table, 3, (33, 17), 3)
 
 
+def with_pooling() -> ChainNetwork:
+    """An average, a maximum, every kind of squash, and centres that learn."""
+    net = with_small_kernels()
+    net.s2, net.s4 = nn.AvgPool2d(2), nn.MaxPool2d(2)
+    net.followed_by = {"c1": nn.ReLU(), "s2": nn.Identity(), "s4": nn.Identity(), "f5": PlainTanh()}
+    net.output = EuclideanRBF(net.output.centres, trainable=True)
+    return net
+
+
 def randomised(net: ClassicNetwork, seed: int = 0) -> ClassicNetwork:
     """Every parameter random, biases and coefficients too, at the scale of a net in training."""
     generator = torch.Generator().manual_seed(seed)
@@ -78,4 +108,5 @@ NETWORKS = {
     "like LeNet-1": like_lenet1,
     "like LeNet-4": like_lenet4,
     "small kernels": with_small_kernels,
+    "pooling": with_pooling,
 }

@@ -1,5 +1,10 @@
 """The compiled kernels against PyTorch, on LeNet-5 and on networks of other sizes."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -7,13 +12,16 @@ from networks import NETWORKS, randomised
 from numba import njit
 from torch import nn
 
+from lenet1998.kernels.operations import backward, forward
 from lenet1998.kernels.packed import FusedReader, PackedNetwork
 from lenet1998.kernels.plan import plan_for
+from lenet1998.kernels.pooling import Pooling
 from lenet1998.kernels.simd import Tile, tile_product
-from lenet1998.kernels.squash import squash
+from lenet1998.kernels.squash import Rectifier, Tanh, Unsquashed, squash, through_squash
 from lenet1998.layers import Squash
 from lenet1998.learning import FusedTrainer, Recipe, ReferenceTrainer
 from lenet1998.models import LeNet5Classic
+from lenet1998.models.variants import LeNet5Variant
 
 
 @pytest.fixture(params=NETWORKS)
@@ -33,24 +41,107 @@ def relative(ours, reference):
     return ((ours - reference).norm() / reference.norm().clamp(min=1e-12)).item()
 
 
-@njit
-def squash_all(states):
-    squash(states, 0, len(states))
+def squash_all(kind, states):
+    """Squash an array in place, as one call of the compiled code."""
+
+    @njit
+    def run(states):
+        squash(kind, states, 0, len(states))
+
+    run(states)
 
 
-def test_rational_squash_is_accurate_to_float32_rounding():
+@pytest.mark.parametrize(
+    ("kind", "amplitude", "slope"),
+    [
+        (Tanh(Squash.AMPLITUDE, Squash.SLOPE), Squash.AMPLITUDE, Squash.SLOPE),
+        (Tanh(1.0, 1.0), 1.0, 1.0),
+    ],
+    ids=["of 1998", "plain"],
+)
+def test_rational_squash_is_accurate_to_float32_rounding(kind, amplitude, slope):
     positive = np.geomspace(1e-30, 1e30, 1_000_000).astype(np.float32)
     dense = np.linspace(-14, 14, 2_000_000).astype(np.float32)
     activations = np.concatenate([positive, -positive, dense])
     activations = activations[: len(activations) // 16 * 16]
-    exact = Squash.AMPLITUDE * np.tanh(activations.astype(np.float64) * Squash.SLOPE)
+    exact = amplitude * np.tanh(activations.astype(np.float64) * slope)
     states = activations.copy()
-    squash_all(states)
+    squash_all(kind, states)
     nonzero = exact != 0
     error = np.abs(states[nonzero] / exact[nonzero] - 1)
     assert error.max() < 3.6e-7  # three units in the last place
-    assert np.abs(states).max() <= np.float32(Squash.AMPLITUDE) * (1 + 3.6e-7)
+    assert np.abs(states).max() <= np.float32(amplitude) * (1 + 3.6e-7)
     assert np.array_equal(np.sign(states), np.sign(activations))
+
+
+@pytest.mark.parametrize(
+    ("kind", "module"),
+    [
+        (Tanh(Squash.AMPLITUDE, Squash.SLOPE), Squash()),
+        (Tanh(1.0, 1.0), nn.Tanh()),
+        (Rectifier(), nn.ReLU()),
+        (Unsquashed(), nn.Identity()),
+    ],
+    ids=["of 1998", "plain tanh", "rectifier", "unsquashed"],
+)
+def test_errors_pass_a_squash_as_through_autograd(kind, module):
+    activations = torch.linspace(-4, 4, 161)[:160].requires_grad_()  # 0 is among them
+    states = module(activations)
+    (derivative,) = torch.autograd.grad(states.sum(), activations)
+
+    @njit
+    def run(order, errors, states):
+        through_squash(kind, order, errors, states, 0, len(states))
+
+    squashed = activations.detach().numpy().copy()
+    squash_all(kind, squashed)
+    np.testing.assert_allclose(squashed, states.detach(), rtol=1e-6)
+    for order in (1, 2):
+        errors = np.full(160, 3.0, np.float32)
+        run(order, errors, squashed)
+        np.testing.assert_allclose(errors, 3 * derivative**order, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("pooling", [nn.AvgPool2d(2), nn.MaxPool2d(2)], ids=["average", "maximum"])
+@pytest.mark.parametrize("maps", [6, 18])
+def test_pooling_equals_pytorch_even_where_maxima_tie(pooling, maps):
+    side = 6
+    pixels, inner = side**2, (side // 2) ** 2
+    plan = Pooling(
+        maximum=isinstance(pooling, nn.MaxPool2d),
+        maps=maps,
+        in_side=side,
+        inputs=0,
+        outputs=pixels * 32 + 32,
+        squash=Unsquashed(),
+        squash_below=Unsquashed(),
+    )
+
+    @njit
+    def up(weights, states):
+        forward(plan, weights, states)
+
+    @njit
+    def down(order, weights, states, errors, gradients):
+        backward(plan, order, weights, states, states, errors, gradients)
+
+    # Three levels only: most windows hold their maximum more than once.
+    x = torch.randint(3, (1, maps, side, side)).float().requires_grad_()
+    y = pooling(x)
+    sent = torch.rand_like(y)
+    states, errors = np.zeros((2, plan.outputs + inner * maps + 64), np.float32)
+    below = np.s_[: pixels * plan.padded]
+    above = np.s_[plan.outputs : plan.outputs + inner * maps]
+    none = np.zeros(0, np.float32)
+    states[below].reshape(pixels, plan.padded)[:, :maps] = x.detach().view(maps, -1).T
+    up(none, states)
+    np.testing.assert_array_equal(states[above].reshape(inner, maps).T, y.detach().view(maps, -1))
+    (gradient,) = torch.autograd.grad(y, x, sent)
+    for order, weight in ((1, 1), (2, 1 if plan.maximum else 1 / 4)):
+        errors[above].reshape(inner, maps)[:] = sent.view(maps, -1).T
+        down(order, none, states, errors, none)
+        found = errors[below].reshape(pixels, plan.padded)[:, :maps].T
+        np.testing.assert_array_equal(found, weight * gradient.view(maps, -1))
 
 
 def test_tile_product_sums_what_it_says():
@@ -85,7 +176,7 @@ def test_tile_product_sums_what_it_says():
 def test_every_weight_has_its_own_place(net):
     plan = plan_for(net)
     positions = np.concatenate(list(plan.positions().values()))
-    assert len(positions) == sum(parameter.numel() for parameter in net.parameters())
+    assert len(positions) == sum(saved.numel() for saved in net.state_dict().values())
     assert len(np.unique(positions)) == len(positions)
     assert positions.max() < plan.weights
 
@@ -176,6 +267,54 @@ def test_many_updates_equal_the_reference(net):
     assert apart < 1e-3 * moved
 
 
+def test_adam_equals_pytorch_and_begins_anew_with_each_pass():
+    torch.manual_seed(5)
+    net = randomised(NETWORKS["pooling"]())
+    images, labels = images_and_labels(net, 20)
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    after = []
+    for trainer_class in (ReferenceTrainer, FusedTrainer):
+        net.load_state_dict(before, strict=False)
+        trainer = trainer_class(net, Recipe(rule="adam"))
+        for eta in (1e-3, 5e-4):
+            trainer.set_curvature(before)  # of the right shapes, and of no use
+            for part in torch.arange(20).split(7):
+                trainer.learn(images, labels, part, eta)
+        after.append({name: p.detach().clone() for name, p in net.named_parameters()})
+    moved = sum((after[0][name] - before[name]).square().sum() for name in before).sqrt()
+    apart = sum((after[0][name] - after[1][name]).square().sum() for name in before).sqrt()
+    assert moved > 0.1
+    assert apart < 1e-3 * moved
+
+
+READ = """
+import sys
+import numpy as np
+import torch
+from networks import FullNetwork
+from lenet1998.kernels.packed import PackedNetwork
+for units in map(int, sys.argv[1:]):
+    packed = PackedNetwork(FullNetwork(units))
+    packed.weights[:] = np.linspace(-0.1, 0.1, len(packed.weights))
+    print(packed.read(torch.ones(8, 1, 4, 4)).tolist())
+"""
+
+
+def test_code_kept_by_two_processes_runs_in_a_third(tmp_path):
+    """Networks alike in all but sizes: Numba alone would give their compiled code one name."""
+    here = Path(__file__).parent
+    places = os.pathsep.join([str(here), str(here.parent)])
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": places}
+
+    def penalties(*units: str) -> str:
+        command = [sys.executable, "-c", READ, *units]
+        return subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
+
+    assert penalties("464") + penalties("480") == penalties("464", "480")
+
+
 def test_absent_connections_and_padding_stay_zero(net):
     images, labels = images_and_labels(net, 10)
     packed = PackedNetwork(net)
@@ -187,7 +326,9 @@ def test_absent_connections_and_padding_stay_zero(net):
         if getattr(layer, "mirror", None) is not None:
             mirrors[layer.mirror : layer.mirror + layer.mirror_size] = True
     weights = trainer._packed.weights
-    assert not weights[(packed.live == 0) & ~mirrors].any()
+    fixed = np.zeros(packed.plan.weights, bool)
+    fixed[packed.plan.positions()["output.centres"]] = True
+    assert not weights[(packed.live == 0) & ~mirrors & ~fixed].any()
 
 
 def test_same_start_same_bits():
@@ -231,8 +372,10 @@ def test_refuses_what_it_cannot_run():
     with pytest.raises(TypeError, match="float32"):
         PackedNetwork(LeNet5Classic().double())
     net = LeNet5Classic()
-    net.s2 = nn.MaxPool2d(2)
+    net.s2 = nn.MaxPool2d(2, padding=1)
     with pytest.raises(TypeError, match=r"s2.*MaxPool2d"):
         plan_for(net)
+    with pytest.raises(TypeError, match=r"Sigmoid after layer 'c3'"):
+        plan_for(LeNet5Variant({"c3": nn.Sigmoid()}))
     with pytest.raises(ValueError, match=r"\(N, 1, 32, 32\)"):
         PackedNetwork(LeNet5Classic()).read(torch.zeros(1, 1, 28, 28))

@@ -3,13 +3,14 @@
 from lenet1998.data.dataset import Dataset, DatasetError
 from lenet1998.data.digits import load_digits_dataset
 from lenet1998.data.distortions import Distortions, distort
-from lenet1998.data.loading import load_dataset
+from lenet1998.data.loading import Source, load_dataset
 from lenet1998.data.normalisation import normalise_digit, to_network_input
 
 __all__ = [
     "Dataset",
     "DatasetError",
     "Distortions",
+    "Source",
     "distort",
     "load_dataset",
     "load_digits_dataset",

@@ -26,6 +26,25 @@ class Dataset:
     test_images: Tensor = field(repr=False)
     test_labels: Tensor = field(repr=False)
 
+    def first(self, training: int, test: int) -> "Dataset":
+        """The first patterns of both parts; all of a part that holds no more.
+
+        Raises:
+            ValueError: if a part would be empty.
+        """
+        if training < 1 or test < 1:
+            raise ValueError(f"expected at least 1 digit of each part, not {training} and {test}")
+        training, test = min(training, len(self.training_labels)), min(test, len(self.test_labels))
+        if (training, test) == (len(self.training_labels), len(self.test_labels)):
+            return self
+        return Dataset(
+            name=f"{self.name}, the first {training:,} training and {test:,} test digits",
+            training_images=self.training_images[:training],
+            training_labels=self.training_labels[:training],
+            test_images=self.test_images[:test],
+            test_labels=self.test_labels[:test],
+        )
+
     def with_validation_split(self, count: int, seed: int = 0) -> "Dataset":
         """Hold `count` random training patterns out as the test part; the real one is left behind.
 

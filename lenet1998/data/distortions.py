@@ -53,6 +53,16 @@ class Distortions:
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"expected {name} finite and >= 0, got {getattr(self, name)}")
 
+    def narrowed(self, share: float) -> Distortions:
+        """The same distortions, every range reduced to a share of its width, 0 to 1."""
+        low, high = self.inverse_scale
+        return Distortions(
+            inverse_scale=(low**share, high**share),
+            log_squeeze=share * self.log_squeeze,
+            shear=share * self.shear,
+            translation=share * self.translation,
+        )
+
     def draw(self, count: int, seed: int | torch.Generator) -> Tensor:
         """Draw the parameters of `count` distortions.
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from lenet1998.data import digits, mnist
@@ -42,6 +43,30 @@ def load_dataset(
         announce(_fallback_warning(error))
         return digits.load_digits_dataset()
     return mnist.read_mnist(raw, announce)
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set to be loaded, or a part of it: small to send to another process.
+
+    Attributes:
+        place: as `load_dataset` takes it.
+        first: so many training and test patterns only (`Dataset.first`).
+        validation: so many training patterns held out (`Dataset.with_validation_split`).
+    """
+
+    place: str = "auto"
+    first: tuple[int, int] | None = None
+    validation: int | None = None
+
+    def load(self) -> Dataset:
+        """Load it; errors as for `load_dataset` and the two methods."""
+        dataset = load_dataset(self.place)
+        if self.first is not None:
+            dataset = dataset.first(*self.first)
+        if self.validation is not None:
+            dataset = dataset.with_validation_split(self.validation)
+        return dataset
 
 
 def _named_folder(folder: Path) -> Path:

@@ -10,7 +10,7 @@ from numba.extending import overload
 
 from lenet1998.kernels.convolution import Convolution
 from lenet1998.kernels.full import Full
-from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.known import Known, depends_on, known
 from lenet1998.kernels.operations import (
     backward,
     backward_and_learn,
@@ -18,9 +18,10 @@ from lenet1998.kernels.operations import (
     forward,
     forward_batch,
 )
+from lenet1998.kernels.pooling import Pooling
 from lenet1998.kernels.subsampling import Subsampling
 
-Layer = Convolution | Subsampling | Full
+Layer = Convolution | Subsampling | Pooling | Full
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def _unroll(operation: Callable[..., Any], *, from_the_top: bool = False) -> Non
         layer = plan.layers[at]
         others = Chain(plan.layers[:-1] if from_the_top else plan.layers[1:])
 
+        @depends_on(operation.__name__, plan)
         def one_by_one(chain, *arguments):
             operation(layer, *arguments)
             operation(others, *arguments)

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.known import Known, depends_on, known
 from lenet1998.kernels.layout import LANES, REGISTERS, lanes_for, largest_divisor, whole
 from lenet1998.kernels.operations import backward, finish_update, forward
 from lenet1998.kernels.simd import Tile, load, splat, store, tile_product, transpose
-from lenet1998.kernels.squash import squash, through_squash
+from lenet1998.kernels.squash import Follower, squash, through_squash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Convolution(Known):
     """Plan of a convolution without padding.
 
@@ -37,6 +37,7 @@ class Convolution(Known):
         mirror: where the same weights start in the order that the backward pass wants, for each
             row of the kernel and each output map a row of a patch; None for the first layer, whose
             inputs have no derivative.
+        squash, squash_below: what its own units and those below are squashed by.
     """
 
     table: tuple[tuple[int, ...], ...]
@@ -48,6 +49,8 @@ class Convolution(Known):
     weights: int
     bias: int
     mirror: int | None
+    squash: Follower
+    squash_below: Follower
 
     @property
     def out_side(self) -> int:
@@ -110,7 +113,7 @@ def _forward(layer, weights, states):
     )
     inputs, outputs, kernels, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
     out_side, in_row, out_row = plan.out_side, plan.in_row, plan.out_row
-    in_maps, padded = plan.in_maps, plan.padded
+    in_maps, padded, kind = plan.in_maps, plan.padded, plan.squash
 
     def convolve(layer, weights, states) -> None:
         for row in range(out_side):
@@ -122,7 +125,7 @@ def _forward(layer, weights, states):
                     weights, kernels,
                     weights, bias,
                 )  # fmt: skip
-        squash(states, outputs, outputs + out_side * out_row)
+        squash(kind, states, outputs, outputs + out_side * out_row)
 
     return convolve
 
@@ -162,6 +165,7 @@ def _gradient_of_weights(plan: Convolution) -> Callable[..., None]:
     end = outputs + plan.out_side * out_row
 
     @register_jitable
+    @depends_on(plan)
     def of_weights(factors, errors, gradients) -> None:
         for row in range(0, kernel, kernel_rows):
             for begin in range(0, patch_row, part):
@@ -208,10 +212,11 @@ def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
         columns=((kernel, padded * row, in_row), (row // LANES, LANES, LANES)),
         start="c",
     )
-    inputs, outputs, mirror = plan.inputs, plan.outputs, plan.mirror
+    inputs, outputs, mirror, kind = plan.inputs, plan.outputs, plan.mirror, plan.squash_below
     size = plan.in_side * in_row
 
     @register_jitable
+    @depends_on(plan)
     def of_inputs(order: int, weights, states, errors) -> None:
         errors[inputs : inputs + size + LANES] = 0
         for r in range(out_side):
@@ -223,7 +228,7 @@ def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
                     weights, mirror,
                     weights, 0,
                 )  # fmt: skip
-        through_squash(order, errors, states, inputs, inputs + size)
+        through_squash(kind, order, errors, states, inputs, inputs + size)
 
     return of_inputs
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba.extending import overload, register_jitable
 
-from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.known import Known, depends_on, known
 from lenet1998.kernels.layout import LANES, REGISTERS, largest_divisor, whole
 from lenet1998.kernels.operations import (
     backward,
@@ -18,10 +18,10 @@ from lenet1998.kernels.operations import (
     forward_batch,
 )
 from lenet1998.kernels.simd import Tile, load, splat, store, sum_lanes, tile_product
-from lenet1998.kernels.squash import squash, through_squash
+from lenet1998.kernels.squash import Follower, squash, through_squash
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Full(Known):
     """Plan of a fully connected layer.
 
@@ -31,6 +31,7 @@ class Full(Known):
         inputs, outputs: where the states start.
         weights: where the weights start: input by input, vectors over the units.
         bias: where the biases start.
+        squash, squash_below: what its own units and those below are squashed by.
     """
 
     in_maps: int
@@ -40,6 +41,8 @@ class Full(Known):
     outputs: int
     weights: int
     bias: int
+    squash: Follower
+    squash_below: Follower
 
     @property
     def in_units(self) -> int:
@@ -99,8 +102,10 @@ def _connect(plan: Full, batch: Batch) -> Callable[..., None]:
     )
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
     padded, step, count, stride = plan.padded, together * LANES, batch.count, batch.stride
+    kind = plan.squash
 
     @register_jitable
+    @depends_on(plan, batch)
     def connect(weights, states):
         for unit in range(0, padded, step):
             tile_product(
@@ -111,7 +116,7 @@ def _connect(plan: Full, batch: Batch) -> Callable[..., None]:
                 weights, bias + unit,
             )  # fmt: skip
         for image in range(count):
-            squash(states, outputs + image * stride, outputs + image * stride + padded)
+            squash(kind, states, outputs + image * stride, outputs + image * stride + padded)
 
     return connect
 
@@ -122,7 +127,7 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
     if plan is None:
         return None
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    in_units, padded = plan.in_units, plan.padded
+    in_units, padded, kind = plan.in_units, plan.padded, plan.squash_below
 
     def backward_full(layer, order, weights, states, factors, errors, gradients) -> None:
         for unit in range(0, padded, LANES):
@@ -138,7 +143,7 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
                 gradient = error * factor + load(LANES, gradients, row + unit)
                 store(gradient, gradients, row + unit)
             errors[inputs + k] = sum_lanes(sent)
-        through_squash(order, errors, states, inputs, inputs + in_units)
+        through_squash(kind, order, errors, states, inputs, inputs + in_units)
 
     return backward_full
 
@@ -149,7 +154,7 @@ def _backward_and_learn(layer, weights, steps, states, errors):
     if plan is None:
         return None
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    in_units, padded = plan.in_units, plan.padded
+    in_units, padded, kind = plan.in_units, plan.padded, plan.squash_below
 
     def learn_full(layer, weights, steps, states, errors) -> None:
         # These weights and their steps outgrow the nearest cache, so each is touched once.
@@ -168,7 +173,7 @@ def _backward_and_learn(layer, weights, steps, states, errors):
                 gradient = error * state
                 store(weight - load(LANES, steps, row + unit) * gradient, weights, row + unit)
             errors[inputs + k] = sum_lanes(sent)
-        through_squash(1, errors, states, inputs, inputs + in_units)
+        through_squash(kind, 1, errors, states, inputs, inputs + in_units)
 
     return learn_full
 

@@ -32,7 +32,7 @@ class PackedNetwork:
     The network stays the truth: `pack` before a program runs, `unpack` after one that learns.
 
     Args:
-        net: a network with `TRAINED_LAYERS`, float32, on the CPU.
+        net: a network of the 1998 kind, float32, on the CPU.
 
     Raises:
         TypeError: for a layer that has no kernel, or parameters that are not float32 on the CPU.
@@ -43,10 +43,10 @@ class PackedNetwork:
         self.plan = plan_for(net)
         self.programs = programs_for(self.plan)
         self.weights = aligned_zeros(self.plan.weights)
-        self.centres = aligned_zeros(self.plan.output.classes * self.plan.output.padded)
         self._positions = self.plan.positions()
         self.live = self.zeros()
-        """1 where a weight lies, 0 in the padding, for absent connections and mirrored weights."""
+        """1 where a weight lies that learns, 0 in the padding, for absent connections, mirrored
+        weights and fixed centres."""
         for name, parameter in net.named_parameters():
             self.live[self._positions[name]] = 1
             if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
@@ -58,10 +58,9 @@ class PackedNetwork:
 
     def pack(self) -> None:
         """Take the network's parameters and centres."""
-        for name, parameter in self.net.named_parameters():
-            self.weights[self._positions[name]] = parameter.detach().numpy().ravel()
-        centres = self.centres.reshape(self.plan.output.classes, self.plan.output.padded)
-        centres[:, : self.plan.output.units] = self.net.output.centres.detach().numpy()
+        state = self.net.state_dict()
+        for name, positions in self._positions.items():
+            self.weights[positions] = state[name].numpy().ravel()
         self.programs.mirror(self.weights)
 
     def unpack(self) -> None:
@@ -105,7 +104,7 @@ class PackedNetwork:
             ValueError: for another shape, NaN, or levels that are not the paper's.
         """
         penalties = np.empty((len(images), self.plan.output.classes), np.float32)
-        seen = self.programs.read(self.weights, self.centres, self.rows(images), penalties)
+        seen = self.programs.read(self.weights, self.rows(images), penalties)
         check_levels(images[seen : seen + 1])
         return torch.from_numpy(penalties)
 

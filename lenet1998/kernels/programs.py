@@ -5,6 +5,7 @@ A program is compiled for the plan of its network, sizes and all, and kept on di
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,7 @@ from numba.extending import register_jitable
 
 from lenet1998.kernels.chain import Chain
 from lenet1998.kernels.full import Batch
+from lenet1998.kernels.known import depends_on
 from lenet1998.kernels.layout import LANES
 from lenet1998.kernels.operations import (
     backward,
@@ -24,7 +26,14 @@ from lenet1998.kernels.operations import (
     forward_batch,
 )
 from lenet1998.kernels.plan import Plan
-from lenet1998.kernels.rbf import backward_rbf, curvature_of_loss, loss_and_slopes, penalties
+from lenet1998.kernels.rbf import (
+    backward_centres,
+    backward_rbf,
+    curvature_of_centres,
+    curvature_of_loss,
+    loss_and_slopes,
+    penalties,
+)
 from lenet1998.kernels.simd import load, splat, store
 from lenet1998.kernels.squash import through_squash
 from lenet1998.models.checks import HIGHEST_LEVEL, LOWEST_LEVEL
@@ -53,11 +62,34 @@ def take_steps(weights, steps, gradients):
         store(splat(LANES, np.float32(0)), gradients, i)
 
 
+_ADAM_MEMORIES, _ADAM_EPSILON = (0.9, 0.999), 1e-8
+"""PyTorch's, of the mean and the mean square."""
+
+
+# Without Python's check of every divisor the loop becomes vector code.
+@njit(error_model="numpy")
+def take_adam_steps(weights, rates, gradients, means, squares, count):
+    """One step of Adam, the `count`-th, and the gradients back to 0 for the next pattern."""
+    to_mean = np.float32(1 - _ADAM_MEMORIES[0])
+    to_square = np.float32(1 - _ADAM_MEMORIES[1])
+    of_mean = np.float32(1 / (1 - _ADAM_MEMORIES[0] ** count))
+    of_root = np.float32(1 / math.sqrt(1 - _ADAM_MEMORIES[1] ** count))
+    epsilon = np.float32(_ADAM_EPSILON)
+    for i in range(len(gradients)):
+        gradient = gradients[i]
+        means[i] += to_mean * (gradient - means[i])
+        squares[i] += to_square * (gradient * gradient - squares[i])
+        step = means[i] * of_mean / (np.sqrt(squares[i]) * of_root + epsilon)
+        weights[i] -= rates[i] * step
+        gradients[i] = 0
+
+
 @dataclass(frozen=True)
 class Programs:
     """The compiled programs of one plan; see `programs_for`."""
 
     learn: Callable[..., int]
+    learn_by_adam: Callable[..., int]
     curvature: Callable[..., int]
     read: Callable[..., int]
     mirror: Callable[..., None]
@@ -68,17 +100,30 @@ def programs_for(plan: Plan) -> Programs:
     """Programs over a plan's flat arrays, compiled at their first call or read from the disk."""
     convolutional, full, output = plan.convolutional, plan.full, plan.output
     state_count = plan.states
-    convolutional_weights = plan.convolutional_weights
+    convolutional_weights, trained_weights = plan.convolutional_weights, plan.trained_weights
     classes, top, top_end = output.classes, output.inputs, output.inputs + output.padded
-    compiled_from = plan.compiled_from
+    top_squash = full.layers[-1].squash
+
+    @register_jitable
+    @depends_on(plan)
+    def send_down(weights, scale, is_map, j, label, states, errors, slopes, out):
+        """From an image at the bottom up to its loss, which is returned, and down to F6."""
+        forward(convolutional, weights, states)
+        forward(full, weights, states)
+        penalties(output, weights, states, scale, out)
+        energy = loss_and_slopes(out, classes, label, is_map, j, slopes)
+        slopes *= 2 * scale
+        backward_rbf(output, weights, states, slopes, errors)
+        through_squash(top_squash, 1, errors, states, top, top_end)
+        return energy
 
     @njit(cache=True, nogil=True)
-    def learn(weights, steps, centres, scale, is_map, j, images, labels, order, seen, energies):
+    @depends_on(plan)
+    def learn(weights, steps, scale, is_map, j, images, labels, order, seen, energies):
         """One update for each index in `order`; `seen` and `energies` take what came before each.
 
         Stops at the first image with a level out of range; returns how many were in order.
         """
-        len(compiled_from)  # Makes the sources part of the key under which the code is kept.
         states = np.zeros(state_count, np.float32)
         errors = np.zeros(state_count, np.float32)
         gradients = np.zeros(convolutional_weights, np.float32)
@@ -87,14 +132,10 @@ def programs_for(plan: Plan) -> Programs:
             pattern = order[step]
             if not take_image(images[pattern], states):
                 return step
-            forward(convolutional, weights, states)
-            forward(full, weights, states)
-            out = seen[step]
-            penalties(output, centres, states, scale, out)
-            energies[step] = loss_and_slopes(out, classes, labels[pattern], is_map, j, slopes)
-            slopes *= 2 * scale
-            backward_rbf(output, centres, states, slopes, errors)
-            through_squash(1, errors, states, top, top_end)
+            energies[step] = send_down(
+                weights, scale, is_map, j, labels[pattern], states, errors, slopes, seen[step]
+            )
+            backward_centres(output, weights, states, slopes, gradients)
             backward_and_learn(full, weights, steps, states, errors)
             backward(convolutional, 1, weights, states, states, errors, gradients)
             take_steps(weights, steps, gradients)
@@ -102,9 +143,34 @@ def programs_for(plan: Plan) -> Programs:
         return len(order)
 
     @njit(cache=True, nogil=True)
-    def curvature(weights, centres, scale, is_exact, is_map, j, images, total):
+    @depends_on(plan)
+    def learn_by_adam(
+        weights, rates, means, squares, taken, scale, is_map, j, images, labels, order, seen,
+        energies,
+    ):  # fmt: skip
+        """As `learn`, by Adam's rule, of which `taken` steps have been taken."""
+        states = np.zeros(state_count, np.float32)
+        errors = np.zeros(state_count, np.float32)
+        gradients = np.zeros(trained_weights, np.float32)
+        slopes = np.zeros(classes, np.float32)
+        for step in range(len(order)):
+            pattern = order[step]
+            if not take_image(images[pattern], states):
+                return step
+            energies[step] = send_down(
+                weights, scale, is_map, j, labels[pattern], states, errors, slopes, seen[step]
+            )
+            backward_centres(output, weights, states, slopes, gradients)
+            backward(full, 1, weights, states, states, errors, gradients)
+            backward(convolutional, 1, weights, states, states, errors, gradients)
+            take_adam_steps(weights, rates, gradients, means, squares, taken + step + 1)
+            finish_update(convolutional, weights)
+        return len(order)
+
+    @njit(cache=True, nogil=True)
+    @depends_on(plan)
+    def curvature(weights, scale, is_exact, is_map, j, images, total):
         """The second derivatives of each image, added to `total` in the layout of the weights."""
-        len(compiled_from)
         states = np.zeros(state_count, np.float32)
         squares = np.zeros(state_count, np.float32)
         errors = np.zeros(state_count, np.float32)
@@ -117,17 +183,18 @@ def programs_for(plan: Plan) -> Programs:
             forward(convolutional, weights, states)
             forward(full, weights, states)
             if is_exact and is_map:
-                penalties(output, centres, states, scale, out)
+                penalties(output, weights, states, scale, out)
                 loss_and_slopes(out, classes, 0, True, j, slopes)
                 slopes[0] -= np.float32(1)
                 posterior = -slopes
                 rubbish = max(np.float32(0), np.float32(1) - posterior.sum())
-                curvature_of_loss(output, centres, states, scale, posterior, rubbish, errors)
+                curvature_of_loss(output, weights, states, scale, posterior, rubbish, errors)
             else:
                 errors[top:top_end] = 2 * scale
+            curvature_of_centres(output, errors, total)
             for i in range(state_count):
                 squares[i] = states[i] * states[i]
-            through_squash(2, errors, states, top, top_end)
+            through_squash(top_squash, 2, errors, states, top, top_end)
             backward(full, 2, squared_weights, states, squares, errors, total)
             backward(convolutional, 2, squared_weights, states, squares, errors, total)
         return len(images)
@@ -146,9 +213,9 @@ def programs_for(plan: Plan) -> Programs:
     stride = batch.stride
 
     @njit(cache=True, nogil=True)
-    def read(weights, centres, images, out):
+    @depends_on(plan)
+    def read(weights, images, out):
         """The penalties of each image, squared distances; stops as `learn` does."""
-        len(compiled_from)
         states = np.zeros(state_count, np.float32)
         apart = np.zeros(IMAGES_AT_ONCE * stride, np.float32)
         for begin in range(0, len(images), IMAGES_AT_ONCE):
@@ -165,12 +232,12 @@ def programs_for(plan: Plan) -> Programs:
                     forward(full_apart, weights, apart[i * stride : (i + 1) * stride])
             for i in range(count):
                 of_image = apart[i * stride : (i + 1) * stride]
-                penalties(output_apart, centres, of_image, np.float32(1), out[begin + i])
+                penalties(output_apart, weights, of_image, np.float32(1), out[begin + i])
         return len(images)
 
     @njit(cache=True, nogil=True)
+    @depends_on(plan)
     def mirror(weights):
-        len(compiled_from)
         finish_update(convolutional, weights)
 
-    return Programs(learn, curvature, read, mirror)
+    return Programs(learn, learn_by_adam, curvature, read, mirror)

@@ -13,42 +13,52 @@ from lenet1998.kernels.layout import LANES, whole
 from lenet1998.kernels.simd import load, splat, store, sum_lanes
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RBF(Known):
     """Plan of the output layer.
 
     Attributes:
         units: number of units below.
-        classes: number of centres, kept as rows of `padded` floats, zeros in the padding.
+        classes: number of centres.
         inputs: where the states below start.
+        centres: where the centres start among the weights: rows of `padded` floats, zeros in the
+            padding.
+        trainable: whether they learn.
     """
 
     units: int
     classes: int
     inputs: int
+    centres: int
+    trainable: bool
 
     @property
     def padded(self) -> int:
         return whole(self.units)
 
+    def positions(self) -> dict[str, np.ndarray]:
+        """Where each value of the centres lies among the weights."""
+        rows = self.centres + self.padded * np.arange(self.classes)
+        return {"centres": np.add.outer(rows, np.arange(self.units))}
 
-def penalties(layer, centres, states, scale, out) -> None:
+
+def penalties(layer, weights, states, scale, out) -> None:
     """y_i = scale |x - w_i|^2 into `out`."""
 
 
 @overload(penalties)
-def _penalties(layer, centres, states, scale, out):
+def _penalties(layer, weights, states, scale, out):
     plan = known(layer, RBF)
     if plan is None:
         return None
-    inputs, padded, classes = plan.inputs, plan.padded, plan.classes
+    inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
 
-    def compute(layer, centres, states, scale, out) -> None:
+    def compute(layer, weights, states, scale, out) -> None:
         for i in range(classes):
             total = splat(LANES, np.float32(0))
             for unit in range(0, padded, LANES):
                 difference = load(LANES, states, inputs + unit) - load(
-                    LANES, centres, i * padded + unit
+                    LANES, weights, centres + i * padded + unit
                 )
                 total = difference * difference + total
             out[i] = scale * sum_lanes(total)
@@ -56,27 +66,50 @@ def _penalties(layer, centres, states, scale, out):
     return compute
 
 
-def backward_rbf(layer, centres, states, slopes, errors) -> None:
+def backward_rbf(layer, weights, states, slopes, errors) -> None:
     """dE/dx_j = sum over i of slope_i (x_j - w_ij), slope_i = 2 scale dE/dy_i."""
 
 
 @overload(backward_rbf)
-def _backward_rbf(layer, centres, states, slopes, errors):
+def _backward_rbf(layer, weights, states, slopes, errors):
     plan = known(layer, RBF)
     if plan is None:
         return None
-    inputs, padded, classes = plan.inputs, plan.padded, plan.classes
+    inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
 
-    def send_back(layer, centres, states, slopes, errors) -> None:
+    def send_back(layer, weights, states, slopes, errors) -> None:
         for unit in range(0, padded, LANES):
             state = load(LANES, states, inputs + unit)
             error = splat(LANES, np.float32(0))
             for i in range(classes):
-                difference = state - load(LANES, centres, i * padded + unit)
+                difference = state - load(LANES, weights, centres + i * padded + unit)
                 error = difference * slopes[i] + error
             store(error, errors, inputs + unit)
 
     return send_back
+
+
+def backward_centres(layer, weights, states, slopes, gradients) -> None:
+    """Add dE/dw_ij = - slope_i (x_j - w_ij) to `gradients`, if the centres are trainable."""
+
+
+@overload(backward_centres)
+def _backward_centres(layer, weights, states, slopes, gradients):
+    plan = known(layer, RBF)
+    if plan is None:
+        return None
+    if not plan.trainable:
+        return lambda layer, weights, states, slopes, gradients: None
+    inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
+
+    def add(layer, weights, states, slopes, gradients) -> None:
+        for i in range(classes):
+            for unit in range(0, padded, LANES):
+                at = centres + i * padded + unit
+                difference = load(LANES, weights, at) - load(LANES, states, inputs + unit)
+                store(difference * slopes[i] + load(LANES, gradients, at), gradients, at)
+
+    return add
 
 
 @register_jitable
@@ -111,28 +144,56 @@ def loss_and_slopes(out, classes: int, right: int, is_map: bool, j, slopes) -> f
     return out[right] - least + math.log(total)
 
 
-def curvature_of_loss(layer, centres, states, scale, slopes, rubbish, errors) -> None:
+def curvature_of_loss(layer, weights, states, scale, posterior, rubbish, errors) -> None:
     """d2E/dx^2 of eq. 9 at the states below: 2 s p_rubbish + variance of dy_i/dx over p."""
 
 
 @overload(curvature_of_loss)
-def _curvature_of_loss(layer, centres, states, scale, posterior, rubbish, errors):
+def _curvature_of_loss(layer, weights, states, scale, posterior, rubbish, errors):
     plan = known(layer, RBF)
     if plan is None:
         return None
-    inputs, padded, classes = plan.inputs, plan.padded, plan.classes
+    inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
 
-    def compute(layer, centres, states, scale, posterior, rubbish, errors) -> None:
+    def compute(layer, weights, states, scale, posterior, rubbish, errors) -> None:
         for unit in range(0, padded, LANES):
             state = load(LANES, states, inputs + unit)
             mean = splat(LANES, np.float32(0))
             for i in range(classes):
-                mean = (state - load(LANES, centres, i * padded + unit)) * posterior[i] + mean
+                centre = load(LANES, weights, centres + i * padded + unit)
+                mean = (state - centre) * posterior[i] + mean
             spread = mean * mean * rubbish
             for i in range(classes):
-                away = state - load(LANES, centres, i * padded + unit) - mean
+                centre = load(LANES, weights, centres + i * padded + unit)
+                away = state - centre - mean
                 spread = away * away * posterior[i] + spread
             factor = 2 * scale
             store(spread * (factor * factor) + factor * rubbish, errors, inputs + unit)
 
     return compute
+
+
+def curvature_of_centres(layer, errors, gradients) -> None:
+    """Add d2E/dx^2 of the states below to each centre's h, if the centres are trainable.
+
+    Eq. 7 bends as much along a centre as along the states.
+    """
+
+
+@overload(curvature_of_centres)
+def _curvature_of_centres(layer, errors, gradients):
+    plan = known(layer, RBF)
+    if plan is None:
+        return None
+    if not plan.trainable:
+        return lambda layer, errors, gradients: None
+    inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
+
+    def add(layer, errors, gradients) -> None:
+        for i in range(classes):
+            for unit in range(0, padded, LANES):
+                at = centres + i * padded + unit
+                h = load(LANES, gradients, at) + load(LANES, errors, inputs + unit)
+                store(h, gradients, at)
+
+    return add

@@ -19,7 +19,7 @@ from numba.core import cgutils, types
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, overload, register_model
 
-from lenet1998.kernels.known import Known
+from lenet1998.kernels.known import Known, depends_on
 
 _FLOAT = ir.FloatType()
 _INDEX = ir.IntType(64)
@@ -211,6 +211,8 @@ _OPERATIONS: dict[Any, Any] = {
     operator.sub: _elementwise(lambda builder, a, b: builder.fsub(a, b, flags=("contract",))),
     operator.mul: _elementwise(lambda builder, a, b: builder.fmul(a, b, flags=("contract",))),
     operator.truediv: _elementwise(lambda builder, a, b: builder.fdiv(a, b)),
+    # 1 where it holds, else 0.
+    operator.gt: _elementwise(lambda b, x, y: b.uitofp(b.fcmp_ordered(">", x, y), x.type)),
     min: _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y)),
     max: _elementwise(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)),
 }
@@ -222,7 +224,7 @@ def _overload(python_operator: Any, operation: Any) -> None:
         kinds = [kind for kind in (a, b) if isinstance(kind, Vector)]
         scalars = [kind for kind in (a, b) if isinstance(kind, types.Float)]
         if kinds and len(kinds) + len(scalars) == 2 and kinds[0] == kinds[-1]:
-            return lambda a, b: operation(a, b)
+            return depends_on(python_operator)(lambda a, b: operation(a, b))
         return None
 
 

@@ -7,44 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from numba.extending import overload
 
-from lenet1998.kernels.known import Known, known
-from lenet1998.kernels.layout import lanes_for, whole
+from lenet1998.kernels.known import known
 from lenet1998.kernels.operations import backward, finish_update, forward
 from lenet1998.kernels.simd import load, store
-from lenet1998.kernels.squash import squash, squash_derivative
+from lenet1998.kernels.squash import error_through, squash
+from lenet1998.kernels.windows import Windows
 
 
-@dataclass(frozen=True)
-class Subsampling(Known):
-    """Plan of a subsampling layer.
+@dataclass(frozen=True, kw_only=True)
+class Subsampling(Windows):
+    """Plan of a subsampling layer; `coefficients` and `bias` are where its weights start."""
 
-    Attributes:
-        maps: number of maps.
-        in_side: side of the square input maps, even.
-        inputs: where the states start that it sums; pixels lie `padded` floats apart.
-        outputs: where its own states start; pixels lie `maps` floats apart, so that the next
-            layer finds each row of its patches in one run.
-        coefficients, bias: where its weights start.
-    """
-
-    maps: int
-    in_side: int
-    inputs: int
-    outputs: int
     coefficients: int
     bias: int
-
-    @property
-    def out_side(self) -> int:
-        return self.in_side // 2
-
-    @property
-    def lanes(self) -> int:
-        return lanes_for(self.maps)
-
-    @property
-    def padded(self) -> int:
-        return whole(self.maps, self.lanes)
 
     def positions(self) -> dict[str, np.ndarray]:
         """Where each value of the module's parameters lies among the weights."""
@@ -59,7 +34,7 @@ def _forward(layer, weights, states):
         return None
     lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
     inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
-    below = plan.in_side * padded
+    below, kind = plan.in_row, plan.squash
 
     def subsample(layer, weights, states) -> None:
         # A whole vector is written for each pixel; the next pixel overwrites its padding.
@@ -75,7 +50,7 @@ def _forward(layer, weights, states):
                         lanes, weights, bias + lane
                     )
                     store(activation, states, to + lane)
-        squash(states, outputs, outputs + side * side * maps)
+        squash(kind, states, outputs, outputs + side * side * maps)
 
     return subsample
 
@@ -87,7 +62,7 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
         return None
     lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
     inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
-    below = plan.in_side * padded
+    below, kind = plan.in_row, plan.squash_below
     window = (0, padded, below, below + padded)
 
     def backward_subsampling(layer, order, weights, states, factors, errors, gradients) -> None:
@@ -109,10 +84,8 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
                     of_bias = of_bias + error
                     sent = error * coefficient
                     for offset in window:
-                        derivative = squash_derivative(load(lanes, states, i + offset))
-                        if order == 2:
-                            derivative = derivative * derivative
-                        store(sent * derivative, errors, i + offset)
+                        state = load(lanes, states, i + offset)
+                        store(error_through(kind, order, sent, state), errors, i + offset)
             store(of_coefficient, gradients, coefficients + lane)
             store(of_bias, gradients, bias + lane)
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lenet1998.layers import Subsampling
+from lenet1998.layers import Squash, Subsampling
 from lenet1998.losses import posterior
 from lenet1998.models.base import ClassicNetwork
 
@@ -37,6 +37,9 @@ def gauss_newton_diagonal(
         h_k        = sum over (i, j) in V_k of d2E/da_i^2 x_j^2
         d2E/dx_k^2 = sum over i of u_ik^2 d2E/da_i^2
 
+    Centres that learn, which the paper has no rule for, take the mean of what enters at the states
+    of F6: eq. 7 bends as much along a centre as along a state.
+
     Args:
         net: a network that names its `TRAINED_LAYERS` in order, such as `LeNet5Classic`.
         images: `(N, 1, 32, 32)`, N >= 1; the result is the mean over them.
@@ -55,28 +58,57 @@ def gauss_newton_diagonal(
     with torch.no_grad():
         layers = [(name, net.get_submodule(name)) for name in net.TRAINED_LAYERS]
         states = [images]
-        for _, layer in layers:
-            states.append(net.squash(layer(_as_input(layer, states[-1]))))
+        for name, layer in layers:
+            states.append(net.squash_after(name)(layer(_as_input(layer, states[-1]))))
 
         if callable(output_curvature):
             curvature = output_curvature(states[-1])
         else:
             curvature = torch.full_like(states[-1], output_curvature)
         diagonal: dict[str, Tensor] = {}
+        for name, parameter in net.named_parameters():
+            if name == "output.centres":
+                diagonal[name] = curvature.mean(0).expand_as(parameter)
         for (name, layer), below, state in zip(
             reversed(layers), reversed(states[:-1]), reversed(states[1:]), strict=True
         ):
-            of_sums = curvature.view_as(state) * net.squash.derivative(state).square()
+            slope = squash_derivative(net.squash_after(name), state)
+            of_sums = curvature.view_as(state) * slope.square()
             of_parameters, curvature = back_propagate_curvature(
                 layer, _as_input(layer, below), of_sums
             )
-            for parameter, summed in of_parameters.items():
-                diagonal[f"{name}.{parameter}"] = summed / len(images)
+            for of_layer, summed in of_parameters.items():
+                diagonal[f"{name}.{of_layer}"] = summed / len(images)
         return diagonal
 
 
 def _as_input(layer: nn.Module, state: Tensor) -> Tensor:
     return state.flatten(1) if isinstance(layer, nn.Linear) else state
+
+
+@singledispatch
+def squash_derivative(squash: nn.Module, state: Tensor) -> Tensor:
+    """f'(a) of what follows a layer, from the states x = f(a).
+
+    Raises:
+        TypeError: for a function that none is registered for.
+    """
+    raise TypeError(f"no derivative is known for {type(squash).__name__} after a layer")
+
+
+@squash_derivative.register
+def _(squash: Squash, state: Tensor) -> Tensor:
+    return squash.derivative(state)
+
+
+@squash_derivative.register
+def _(squash: nn.ReLU, state: Tensor) -> Tensor:
+    return (state > 0).to(state)
+
+
+@squash_derivative.register
+def _(squash: nn.Identity, state: Tensor) -> Tensor:
+    return torch.ones_like(state)
 
 
 @singledispatch
@@ -115,6 +147,15 @@ def _(layer: Subsampling, inputs: Tensor, curvature: Tensor) -> tuple[Mapping[st
     squares = {"coefficient": layer.coefficient.square(), "bias": zeros}
     *_, of_inputs = _backward(layer, squares, inputs, curvature)
     return of_parameters, of_inputs
+
+
+@back_propagate_curvature.register(nn.AvgPool2d)
+@back_propagate_curvature.register(nn.MaxPool2d)
+def _(layer: nn.Module, inputs: Tensor, curvature: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:
+    # Windows do not overlap, so an input has one connection, and (u sqrt(c))^2 is u^2 c. The
+    # inputs stay as they are: their squares may have their maximum elsewhere.
+    (root,) = _backward(layer, {}, inputs, curvature.sqrt())
+    return {}, root.square()
 
 
 def _backward(

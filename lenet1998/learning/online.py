@@ -14,8 +14,8 @@ from lenet1998.learning.curvature import OutputCurvature, gauss_newton_diagonal,
 from lenet1998.learning.recipe import Recipe
 from lenet1998.learning.sdlm import StochasticDiagonalLM
 from lenet1998.losses import map_loss, mle_loss
+from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.checks import check_levels
-from lenet1998.models.classic import LeNet5Classic
 
 _BATCH = 500  # images at once, so that the maps of a batch stay small
 
@@ -36,13 +36,18 @@ class Seen(NamedTuple):
 class OnlineTrainer(ABC):
     """Stochastic diagonal Levenberg-Marquardt on single patterns (section III.B, appendix C).
 
+    With the recipe's rule `"sgd"` every h counts as 0, whatever `set_curvature` is given, so that
+    the step is eta / mu everywhere. With `"adam"` h plays no part either; there `set_curvature`,
+    which begins a pass, also lets the moments begin anew, so that a run that is resumed after any
+    pass goes on as it would have.
+
     Args:
         net: learns in place.
-        recipe: says which loss, penalty scale, output curvature and mu; the schedule and the
+        recipe: says which loss, rule, penalty scale, output curvature and mu; the schedule and the
             passes are the caller's.
     """
 
-    def __init__(self, net: LeNet5Classic, recipe: Recipe) -> None:
+    def __init__(self, net: ClassicNetwork, recipe: Recipe) -> None:
         self.net = net
         self.recipe = recipe
 
@@ -59,7 +64,7 @@ class OnlineTrainer(ABC):
 
     @abstractmethod
     def set_curvature(self, diagonal: Mapping[str, Tensor]) -> None:
-        """Take h for the updates to come.
+        """Take h for the updates to come, at the start of a pass; only the rule `"sdlm"` uses it.
 
         Raises:
             ValueError: if a parameter is missing or has another shape.
@@ -102,9 +107,10 @@ class OnlineTrainer(ABC):
 class ReferenceTrainer(OnlineTrainer):
     """The rule in plain PyTorch: autograd, and `StochasticDiagonalLM`."""
 
-    def __init__(self, net: LeNet5Classic, recipe: Recipe) -> None:
+    def __init__(self, net: ClassicNetwork, recipe: Recipe) -> None:
         super().__init__(net, recipe)
-        self._optimizer = StochasticDiagonalLM(net, eta=1.0, mu=recipe.mu)
+        self._sdlm = StochasticDiagonalLM(net, eta=1.0, mu=recipe.mu)
+        self._optimizer: torch.optim.Optimizer = self._sdlm
 
     def _output_curvature(self) -> OutputCurvature:
         recipe = self.recipe
@@ -122,11 +128,15 @@ class ReferenceTrainer(OnlineTrainer):
         return gauss_newton_diagonal(self.net, images, self._output_curvature())
 
     def set_curvature(self, diagonal: Mapping[str, Tensor]) -> None:
-        self._optimizer.set_curvature(diagonal)
+        if self.recipe.rule != "sdlm":
+            diagonal = {name: torch.zeros_like(h) for name, h in diagonal.items()}
+        self._sdlm.set_curvature(diagonal)
+        if self.recipe.rule == "adam":
+            self._optimizer = torch.optim.Adam(self.net.parameters())
 
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         recipe = self.recipe
-        self._optimizer.param_groups[0]["eta"] = eta
+        self._optimizer.param_groups[0]["lr" if recipe.rule == "adam" else "eta"] = eta
         penalties, energies = [], []
         for pattern in order.tolist():
             image, label = images[pattern : pattern + 1], labels[pattern : pattern + 1]
@@ -159,12 +169,13 @@ class FusedTrainer(OnlineTrainer):
         TypeError: if the network's parameters are not float32 on the CPU.
     """
 
-    def __init__(self, net: LeNet5Classic, recipe: Recipe) -> None:
+    def __init__(self, net: ClassicNetwork, recipe: Recipe) -> None:
         from lenet1998.kernels.packed import PackedNetwork
 
         super().__init__(net, recipe)
         self._packed = PackedNetwork(net)
         self._curvature: np.ndarray | None = None
+        self._means, self._squares, self._taken = self._packed.zeros(), self._packed.zeros(), 0
 
     def estimate_curvature(self, images: Tensor) -> dict[str, Tensor]:
         if len(images) == 0:
@@ -176,7 +187,6 @@ class FusedTrainer(OnlineTrainer):
         total = packed.zeros()
         seen = packed.programs.curvature(
             packed.weights,
-            packed.centres,
             np.float32(recipe.penalty_scale),
             recipe.output_curvature == "loss",
             recipe.loss == "map",
@@ -190,6 +200,9 @@ class FusedTrainer(OnlineTrainer):
 
     def set_curvature(self, diagonal: Mapping[str, Tensor]) -> None:
         self._curvature = self._packed.scatter(diagonal)
+        if self.recipe.rule != "sdlm":
+            self._curvature[:] = 0
+        self._means[:], self._squares[:], self._taken = 0, 0, 0
 
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         if self._curvature is None:
@@ -198,15 +211,9 @@ class FusedTrainer(OnlineTrainer):
             )
         packed, recipe = self._packed, self.recipe
         packed.pack()
-        # Padding and absent connections get no step, and so stay 0.
-        steps = packed.zeros()
-        np.divide(packed.live * np.float32(eta), self._curvature + np.float32(recipe.mu), steps)
         penalties = np.empty((len(order), packed.plan.output.classes), np.float32)
         energies = np.empty(len(order), np.float32)
-        seen = packed.programs.learn(
-            packed.weights,
-            steps,
-            packed.centres,
+        patterns = (
             np.float32(recipe.penalty_scale),
             recipe.loss == "map",
             np.float32(recipe.j),
@@ -216,6 +223,16 @@ class FusedTrainer(OnlineTrainer):
             penalties,
             energies,
         )
+        # Padding and absent connections get no step, and so stay 0.
+        steps = packed.zeros()
+        np.multiply(packed.live, np.float32(eta), steps)
+        if recipe.rule == "adam":
+            moments = (self._means, self._squares, self._taken)
+            seen = packed.programs.learn_by_adam(packed.weights, steps, *moments, *patterns)
+            self._taken += seen
+        else:
+            steps /= self._curvature + np.float32(recipe.mu)
+            seen = packed.programs.learn(packed.weights, steps, *patterns)
         packed.unpack()
         check_levels(images[order[seen : seen + 1]])
         return Seen(torch.from_numpy(penalties), torch.from_numpy(energies))

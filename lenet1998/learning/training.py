@@ -19,10 +19,12 @@ from torch import Tensor
 
 from lenet1998.data import Dataset
 from lenet1998.data.distortions import distort
+from lenet1998.data.disturbances import with_noise
 from lenet1998.files import write_atomically
 from lenet1998.learning.online import TRAINERS
 from lenet1998.learning.recipe import Recipe, initialise
-from lenet1998.models.classic import LeNet5Classic
+from lenet1998.models.base import ClassicNetwork
+from lenet1998.models.variants import VARIANTS
 
 RECIPE, METRICS, STATE = "recipe.json", "metrics.csv", "state.safetensors"
 """What a run writes to its folder as it goes."""
@@ -77,7 +79,7 @@ class Progress(NamedTuple):
 class Run:
     """A network in training, and its log."""
 
-    net: LeNet5Classic
+    net: ClassicNetwork
     recipe: Recipe
     dataset_name: str
     engine: str
@@ -92,8 +94,9 @@ class Run:
             "records": json.dumps([asdict(record) for record in self.records]),
         }
         state = save(dict(self.net.state_dict()), metadata=description)
-        write_atomically(folder / STATE, state)
+        # The state last: it is what says that the pass is done.
         write_atomically(folder / METRICS, metrics_csv(self.records))
+        write_atomically(folder / STATE, state)
 
     @classmethod
     def load(cls, folder: Path) -> Run:
@@ -108,11 +111,12 @@ class Run:
         try:
             with safe_open(file, framework="pt") as state:
                 description = state.metadata()
-                net = LeNet5Classic()
+                recipe = Recipe.from_json(description["recipe"])
+                net = VARIANTS[recipe.variant]()
                 net.load_state_dict({name: state.get_tensor(name) for name in state.keys()})  # noqa: SIM118
             return cls(
                 net=net,
-                recipe=Recipe.from_json(description["recipe"]),
+                recipe=recipe,
                 dataset_name=description["dataset"],
                 engine=description["engine"],
                 records=[PassRecord(**record) for record in json.loads(description["records"])],
@@ -152,7 +156,8 @@ def train(
     Args:
         recipe: every choice.
         dataset: what to learn, and what to test on after each pass.
-        passes: how many in all, each over as many patterns as the training set holds.
+        passes: how many in all, each over as many patterns as the training set holds, or as the
+            recipe takes of it.
         engine: `"fused"` (compiled) or `"torch"` (the reference, some 40 times slower).
         folder: where the recipe, the metrics and, after each pass, the state go; none are written
             without it.
@@ -239,7 +244,7 @@ def _start(recipe: Recipe, dataset: Dataset, engine: str, folder: Path | None, r
                     "the same to go on with it, or write to another folder (--output)"
                 )
         return run
-    net = LeNet5Classic()
+    net = VARIANTS[recipe.variant]()
     initialise(net, recipe)
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -247,7 +252,7 @@ def _start(recipe: Recipe, dataset: Dataset, engine: str, folder: Path | None, r
     return Run(net, recipe, dataset.name, engine, [])
 
 
-_ORDER, _SAMPLE, _DISTORTION = range(3)
+_ORDER, _SAMPLE, _DISTORTION, _NOISE, _PART = range(5)
 
 
 def _generator(seed: int, purpose: int, number: int = 0) -> np.random.Generator:
@@ -266,11 +271,22 @@ class _Patterns:
         self._recipe = recipe
         self._images = dataset.training_images
         self._labels = dataset.training_labels
+        if recipe.training_patterns is not None:
+            there = len(self._labels)
+            if recipe.training_patterns > there:
+                raise ValueError(
+                    f"the recipe learns from {recipe.training_patterns} patterns, but the training "
+                    f"set of {dataset.name} has {there}"
+                )
+            chosen = _generator(recipe.seed, _PART).permutation(there)[: recipe.training_patterns]
+            self._images, self._labels = self._images[chosen], self._labels[chosen]
         self._parts = 1 + recipe.distorted_copies
-        self._distortions = recipe.distortions.draw(
-            recipe.distorted_copies * len(self._labels),
-            int(_generator(recipe.seed, _DISTORTION).integers(2**62)),
-        )
+        if not recipe.fresh:
+            self._distortions = self._drawn(recipe.distorted_copies * len(self._labels))
+
+    def _drawn(self, count: int, number: int = 0) -> Tensor:
+        seed = int(_generator(self._recipe.seed, _DISTORTION, number).integers(2**62))
+        return self._recipe.distortions.draw(count, seed)
 
     def of_pass(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Images, labels, and the order in which this pass goes through them."""
@@ -281,12 +297,19 @@ class _Patterns:
             part * originals : (part + 1) * originals
         ]
         chosen = torch.from_numpy(order)
-        if self._parts == 1:
+        if self._parts == 1 and not self._recipe.inverted_pixels:
             return self._images, self._labels, chosen
         source = chosen % originals
         images = self._images[source]
         distorted = (chosen >= originals).nonzero().squeeze(1)
-        images[distorted] = distort(
-            images[distorted], self._distortions[chosen[distorted] - originals]
-        )
+        if len(distorted):
+            distortions = (
+                self._drawn(len(distorted), number)
+                if self._recipe.fresh
+                else self._distortions[chosen[distorted] - originals]
+            )
+            images[distorted] = distort(images[distorted], distortions)
+        if self._recipe.inverted_pixels:
+            seed = int(_generator(self._recipe.seed, _NOISE, number).integers(2**62))
+            images = with_noise(images, self._recipe.inverted_pixels, seed)
         return images, self._labels[source], torch.arange(originals)

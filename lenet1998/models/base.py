@@ -10,10 +10,11 @@ from lenet1998.layers import EuclideanRBF, Squash
 
 
 class ClassicNetwork(nn.Module):
-    """A chain of trained layers, each followed by the squash, that ends in penalties.
+    """A chain of layers, each followed by the squash, that ends in penalties.
 
     Attributes:
-        TRAINED_LAYERS: the names of the layers with trainable parameters, from the input up.
+        TRAINED_LAYERS: the names of the layers, from the input up. All have trainable parameters,
+            but for pooling in variants.
         FIELD: side of the square input that is read at once, in pixels.
         squash: what follows each of them.
         output: the layer that turns the top states into penalties.
@@ -24,3 +25,7 @@ class ClassicNetwork(nn.Module):
 
     squash: Squash
     output: EuclideanRBF
+
+    def squash_after(self, layer: str) -> nn.Module:
+        """What follows a layer, by its name: the squash, unless a variant says otherwise."""
+        return self.squash
