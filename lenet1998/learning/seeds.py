@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
 from statistics import fmean, stdev
@@ -30,15 +30,20 @@ from lenet1998.learning.study import train_many
 from lenet1998.learning.training import STATE, Run, RunError
 from lenet1998.models import registry
 from lenet1998.models.modern import LeNet5Modern
-from lenet1998.models.tutorials import TUTORIALS
+from lenet1998.models.tutorials import TUTORIALS, ResizedInputNet
 
 CLASSIC, MODERN = "lenet5-classic", "lenet5-modern"
 
 MINIBATCH: Mapping[str, tuple[type[nn.Module], MinibatchRecipe]] = {
     MODERN: (LeNet5Modern, MODERN_RECIPE),
     **{name: (network, as_published(network.PUBLISHED)) for name, network in TUTORIALS.items()},
+    "tutorial-resized-input-unflipped": (
+        ResizedInputNet,
+        replace(as_published(ResizedInputNet.PUBLISHED), flips=False),
+    ),
 }
-"""The networks that are trained by mini-batches, each with its recipe."""
+"""The networks that are trained by mini-batches, each with its recipe; the tutorial's that mirrors
+its training digits also without that, to see what the mirroring costs."""
 
 COMPARED = (CLASSIC, *MINIBATCH)
 """What `lenet1998 compare` compares."""

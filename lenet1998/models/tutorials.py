@@ -161,7 +161,7 @@ class MaxPoolingNet(TutorialNetwork):
 
 
 class ResizedInputNet(TutorialNetwork):
-    """`MaxPoolingNet` on digits enlarged to 32x32, trained on mirrored ones too: 61,706 parameters.
+    """`MaxPoolingNet` on digits enlarged to 32x32: 61,706 parameters.
 
     Apart from 1998, beside what `MaxPoolingNet` changes: the image is enlarged instead of padded,
     so the border that the padding was to give is lost; the second convolution has no activation of
