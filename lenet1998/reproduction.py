@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save
@@ -20,7 +19,6 @@ from lenet1998.evidence import fig05
 from lenet1998.files import write_atomically
 from lenet1998.learning.online import TRAINERS
 from lenet1998.learning.recipe import LITERAL_NOTE, Recipe
-from lenet1998.learning.study import train_many
 from lenet1998.learning.training import Progress, Run, train
 from lenet1998.report import Page, png
 
@@ -114,7 +112,7 @@ def reproduce(
         "engine": engine,
     }
     result = Reproduction(run, figures, answers)
-    curve = fig05.draw([learning_curve(run)], run.dataset_name)
+    curve = fig05.draw([fig05.learning_curve(run)], run.dataset_name)
     description = {
         "recipe": recipe.to_json(),
         **{key: str(value) for key, value in figures.items() if key != "recipe"},
@@ -127,73 +125,6 @@ def reproduce(
     ):
         write_atomically(folder / name, content)
     return result
-
-
-def study(
-    recipes: Sequence[Recipe],
-    source: str,
-    folder: Path,
-    *,
-    passes: int = 20,
-    jobs: int = -1,
-    report: Callable[[str], None] = print,
-) -> dict[str, object]:
-    """Train one recipe with many seeds; write `study.json` and `fig05.png` beside the runs.
-
-    Args:
-        recipes: the same but for their seeds.
-        source: of the data, as `data.load_dataset` takes it.
-        folder: for the runs and the two files.
-        passes: for each run.
-        jobs: processes; -1 for one on each core.
-        report: called with a line for each run that ends, and the result.
-
-    Returns:
-        What `study.json` holds.
-
-    Errors as for `learning.train_many`.
-    """
-
-    def line(run: Run) -> None:
-        last = run.records[-1]
-        report(
-            f"seed {run.recipe.seed}: test error {last.test_error_percent:.2f} %, training error "
-            f"on line {last.online_training_error_percent:.2f} %, {last.seconds:.0f} s"
-        )
-
-    runs = train_many(recipes, source, folder, passes=passes, jobs=jobs, on_run=line)
-    curves = [learning_curve(run) for run in runs]
-    dataset_name = runs[0].dataset_name
-    result: dict[str, object] = {
-        "dataset": dataset_name,
-        "recipe": recipes[0].name,
-        "passes": passes,
-        "seeds": [run.recipe.seed for run in runs],
-        "test_error_percent": [[round(e, 4) for e in curve.test] for curve in curves],
-        "online_training_error_percent": [
-            [round(e, 4) for e in curve.online_training] for curve in curves
-        ],
-        "seconds": [round(run.records[-1].seconds, 1) for run in runs],
-    }
-    write_atomically(folder / "fig05.png", png(fig05.draw(curves, dataset_name)))
-    write_atomically(folder / "study.json", json.dumps(result) + "\n")
-    for what, last in (
-        ("test error", [curve.test[-1] for curve in curves]),
-        ("training error on line", [curve.online_training[-1] for curve in curves]),
-    ):
-        report(
-            f"{what} after {passes} passes, {len(last)} seeds: mean {fmean(last):.3f} %, "
-            f"from {min(last):.2f} to {max(last):.2f} % ({dataset_name})"
-        )
-    return result
-
-
-def learning_curve(run: Run) -> fig05.LearningCurve:
-    """A run's log as the two curves of Fig. 5."""
-    return fig05.LearningCurve(
-        online_training=tuple(record.online_training_error_percent for record in run.records),
-        test=tuple(record.test_error_percent for record in run.records),
-    )
 
 
 def _report(result: Reproduction, dataset: Dataset) -> str:
@@ -215,7 +146,7 @@ def _report(result: Reproduction, dataset: Dataset) -> str:
     page.table(("", "1998", "here"), result.comparison())
     page.heading("The learning curve (Fig. 5)")
     page.figure(
-        fig05.draw([learning_curve(run)], run.dataset_name),
+        fig05.draw([fig05.learning_curve(run)], run.dataset_name),
         "Circles: the points of the paper's Fig. 5. Lines: this run, one seed.",
     )
     page.heading("The parameters, layer by layer")

@@ -1,14 +1,59 @@
-"""Many runs at once: one process for each core, every run in a folder of its own."""
+"""Many runs: several at once, on this computer or a cluster, every run in a folder of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 
-from lenet1998.data import Dataset, load_dataset
+import torch
+
+from lenet1998.data import Dataset, DatasetError, Source
+from lenet1998.data.digits import NAME as DIGITS
+from lenet1998.files import write_atomically
 from lenet1998.learning.recipe import Recipe
 from lenet1998.learning.training import STATE, Run, RunError, train
+
+BACKENDS = ("loky", "dask")
+"""Of joblib: processes on this computer, or the workers of a Dask cluster."""
+
+_LOSSES = 3  # worker processes that may die in a row before a study gives up
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a study that has still to be made, as it goes to a worker."""
+
+    index: int
+    recipe: Recipe
+    source: Source
+    dataset_name: str
+    passes: int
+    engine: str
+    place: Path
+    """The run's folder, on this computer."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a state to go on from."""
+        return (self.place / STATE).exists()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a worker reports of a task.
+
+    Attributes:
+        index: of the task.
+        error: why there is no run, if there is none.
+        files: of the run, by name, where the worker has not written them to the task's folder.
+    """
+
+    index: int
+    error: str | None = None
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 def run_folder(folder: Path, recipe: Recipe) -> Path:
@@ -16,68 +61,190 @@ def run_folder(folder: Path, recipe: Recipe) -> Path:
     return folder / f"{recipe.name}-seed{recipe.seed}"
 
 
+def check_backend(backend: str, address: str | None) -> None:
+    """Refuse what `train_many` cannot run on.
+
+    Raises:
+        ValueError: for an unknown backend, `"dask"` without an address, or an address without it.
+    """
+    if backend not in BACKENDS:
+        raise ValueError(f"expected the backend {' or '.join(BACKENDS)}, got {backend!r}")
+    if backend == "dask" and not address:
+        raise ValueError("the backend dask needs its scheduler's address: tcp://HOST:PORT")
+    if backend != "dask" and address:
+        raise ValueError(f"the address {address} is for the backend dask, not {backend}")
+
+
 def train_many(
     recipes: Sequence[Recipe],
-    source: str,
+    source: str | Source,
     folder: Path,
     *,
     passes: int = 20,
     engine: str = "fused",
     jobs: int = -1,
+    backend: str = "loky",
+    address: str | None = None,
     on_run: Callable[[Run], None] | None = None,
+    on_found: Callable[[Run], None] | None = None,
 ) -> list[Run]:
     """Train a network for each recipe, several at once.
 
     A run that is in its folder already is not repeated, and one that was cut off goes on after its
-    last whole pass, so an interrupted study is simply called again.
+    last whole pass, so an interrupted study is simply called again. Runs of a worker that dies are
+    made again by another. A run that fails does not stop the others.
 
     Args:
         recipes: their names and seeds tell them apart.
-        source: of the data, as `load_dataset` takes it; each process loads it once.
-        folder: the runs go to `NAME-seedSEED` in it.
+        source: of the data, as `load_dataset` takes it, or a part; each worker loads it once.
+        folder: the runs go to `NAME-seedSEED` in it, on this computer.
         passes: for each run.
         engine: as for `train`.
-        jobs: processes; -1 for one on each core.
+        jobs: runs at once; -1 for one on each core (of the cluster).
+        backend: `"loky"`, processes on this computer, or `"dask"`, a cluster's workers. These need
+            lenet1998 and the data, but none of this computer's folders: a run comes back when it
+            has ended.
+        address: of the Dask scheduler, such as `tcp://HOST:PORT`.
         on_run: called with each run as it ends.
+        on_found: called before, with each run that had ended already; by default `on_run`.
 
     Returns:
         The runs, in the order of the recipes.
 
     Raises:
-        ValueError: if two recipes would share a folder, or as `train`.
-        RunError: as `train`: a folder holds another run.
+        ValueError: if two recipes would share a folder, or as `check_backend`.
+        DatasetError: as `load_dataset`.
+        RunError: if a folder holds another run, before any is trained; if runs failed, when the
+            others have ended; or if the workers or their scheduler cannot be reached or die.
     """
-    from joblib import Parallel, delayed
-
-    folders = [run_folder(folder, recipe) for recipe in recipes]
-    if len(set(folders)) < len(folders):
+    check_backend(backend, address)
+    places = [run_folder(folder, recipe) for recipe in recipes]
+    if len(set(places)) < len(places):
         raise ValueError(
             "two recipes of the study have the same name and seed: give each name its own choices"
         )
-    # One run alone stays in this process: nothing to start, and its traceback is its own.
-    workers = Parallel(
-        n_jobs=jobs if len(recipes) > 1 else 1, return_as="generator_unordered", batch_size=1
-    )
-    for index in workers(
-        delayed(_run)(index, recipe, source, place, passes, engine)
-        for index, (recipe, place) in enumerate(zip(recipes, folders, strict=True))
-    ):
+    source = source if isinstance(source, Source) else Source(source)
+    dataset = _load(source)
+    source = replace(source, place=_same_elsewhere(source.place, dataset))
+    tasks: list[Task] = []
+    runs: dict[Path, Run] = {}
+    for recipe, place in zip(recipes, places, strict=True):
+        run = _finished(recipe, dataset, passes, engine, place)
+        if run is None:
+            tasks.append(Task(len(tasks), recipe, source, dataset.name, passes, engine, place))
+            continue
+        runs[place] = run
+        if (tell := on_found or on_run) is not None:
+            tell(run)
+    del dataset
+    failed: list[str] = []
+    for ended in _work(tasks, jobs, address):
+        place = tasks[ended.index].place
+        if ended.error is not None:
+            failed.append(f"{place.name}: {ended.error}")
+            continue
+        _write(ended.files, place)
+        runs[place] = Run.load(place)
         if on_run is not None:
-            on_run(Run.load(folders[index]))
-    return [Run.load(place) for place in folders]
+            on_run(runs[place])
+    if failed:
+        others = f"{len(failed)} of {len(recipes)} runs failed, finished ones are kept; the first, "
+        raise RunError((others if len(recipes) > 1 else "") + failed[0])
+    return [runs[place] for place in places]
 
 
-def _run(index: int, recipe: Recipe, source: str, folder: Path, passes: int, engine: str) -> int:
-    import torch
-
+def train_task(task: Task) -> Ended:
+    """Train a task's run in its folder; what a worker does."""
     torch.set_num_threads(1)  # the cores belong to the other runs
-    begun = (folder / STATE).exists()
-    if begun and len(Run.load(folder).records) > passes:
-        raise RunError(f"{folder} holds a run of more than {passes} passes: use another folder")
-    train(recipe, _load(source), passes=passes, engine=engine, folder=folder, resume=begun)
-    return index
+    try:
+        dataset = _load(task.source)
+        if dataset.name != task.dataset_name:
+            raise RunError(f"the worker found {dataset.name}, not {task.dataset_name}")
+        train(
+            task.recipe,
+            dataset,
+            passes=task.passes,
+            engine=task.engine,
+            folder=task.place,
+            resume=task.begun,
+        )
+    except (DatasetError, RunError, OSError, ValueError) as error:
+        return Ended(task.index, str(error))
+    return Ended(task.index)
 
 
-@cache
-def _load(source: str) -> Dataset:
-    return load_dataset(source)
+@lru_cache(maxsize=1)  # MNIST is 290 MB
+def _load(source: Source) -> Dataset:
+    return source.load()
+
+
+def _same_elsewhere(place: str, dataset: Dataset) -> str:
+    """The place for workers: none of them may decide on other digits, or look in another folder."""
+    if place == "auto":
+        return "digits" if dataset.name.startswith(DIGITS) else "mnist"
+    return place if place in ("digits", "mnist") else str(Path(place).expanduser().resolve())
+
+
+def _finished(
+    recipe: Recipe, dataset: Dataset, passes: int, engine: str, place: Path
+) -> Run | None:
+    if not (place / STATE).exists():
+        return None
+    run = Run.load(place)
+    there = len(run.records)
+    if (run.recipe, run.dataset_name, run.engine) != (recipe, dataset.name, engine):
+        # Raises: it says what differs.
+        train(recipe, dataset, passes=there, engine=engine, folder=place, resume=True)
+    if there > passes:
+        raise RunError(f"{place} holds a run of more than {passes} passes: use another folder")
+    return run if there == passes else None
+
+
+def _write(files: dict[str, bytes], place: Path) -> None:
+    """The files of a run, the state last: with it the run is there."""
+    if files:
+        place.mkdir(parents=True, exist_ok=True)
+    for name in sorted(files, key=lambda name: name == STATE):
+        write_atomically(place / name, files[name])
+
+
+def _work(tasks: Sequence[Task], jobs: int, address: str | None) -> Iterator[Ended]:
+    if address is not None and tasks:
+        try:
+            from lenet1998.learning.cluster import on_cluster
+        except ImportError as error:
+            raise RunError(
+                f"the backend dask needs Dask ({error}): pip install 'lenet1998[cluster]'"
+            ) from error
+        _load.cache_clear()
+        return on_cluster(tasks, jobs, address)
+    # One run alone stays in this process: nothing to start, and its traceback is its own.
+    if len(tasks) < 2:
+        return map(train_task, tasks)
+    _load.cache_clear()
+    return _in_processes(tasks, jobs)
+
+
+def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Ended]:
+    """The tasks' runs in any order; joblib stops all when a process dies, so they are begun again.
+
+    Each goes on after its last whole pass.
+    """
+    from joblib import Parallel, delayed
+
+    left = {task.index: task for task in tasks}
+    losses = 0
+    while left:
+        workers = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+        try:
+            for ended in workers(delayed(train_task)(task) for task in list(left.values())):
+                del left[ended.index]
+                losses = 0
+                yield ended
+        except BrokenProcessPool as error:
+            losses += 1
+            if losses == _LOSSES:
+                raise RunError(
+                    f"worker processes died {losses} times with no run ended in between, perhaps "
+                    f"for want of memory: {len(left)} runs are left; take fewer at once (--jobs)"
+                ) from error
