@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +27,12 @@ DataOption = Annotated[
         help="auto (MNIST, else the embedded digits), mnist, digits, or a folder with MNIST.",
     ),
 ]
+BackendOption = Annotated[
+    str, typer.Option(help="loky (processes on this computer) or dask (a cluster).")
+]
+AddressOption = Annotated[
+    str | None, typer.Option(help="With --backend dask: its scheduler, tcp://HOST:PORT.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -42,7 +48,7 @@ def _failures() -> Iterator[None]:
     except (DatasetError, RunError, WeightsError, OSError) as error:
         message = str(error)
     except KeyboardInterrupt:
-        message = "stopped; what was finished is kept (--resume goes on)"
+        message = "stopped; what was finished is kept, to go on with (reproduce: --resume)"
     else:
         return
     print(f"lenet1998: {message}", file=sys.stderr)
@@ -115,26 +121,104 @@ def reproduce(
 @app.command()
 @_failures()
 def study(
-    seeds: Annotated[int, typer.Option(min=1, help="How many seeds, from 0.")] = 10,
-    data: DataOption = "auto",
+    recipe: Annotated[
+        list[str] | None, typer.Option(help="As for reproduce; several times for several [paper].")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="FIELD=VALUE[,VALUE...]",
+            help="Change a field of the recipes, to each of the values; several times for a grid.",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds of each, from 0.")] = 10,
     passes: Annotated[int, typer.Option(min=1, help="Passes through the training set.")] = 20,
-    recipe: Annotated[str, typer.Option(help="As for reproduce.")] = "paper",
-    jobs: Annotated[int, typer.Option(help="Processes; -1 for one on each core.")] = -1,
+    data: DataOption = "auto",
+    jobs: Annotated[int, typer.Option(help="Runs at once; -1 for one on each core.")] = -1,
+    backend: BackendOption = "loky",
+    address: AddressOption = None,
     output: Annotated[Path, typer.Option(help="Folder for the runs.")] = Path("runs/study"),
     as_json: JsonOption = False,
 ) -> None:
-    """Train many seeds, all cores at once; finished runs are not repeated."""
-    from lenet1998 import reproduction
-    from lenet1998.learning.recipe import preset
+    """Train a grid of recipes and seeds, all cores at once; finished runs are not repeated."""
+    from lenet1998.learning.grid import grid
+    from lenet1998.learning.study import check_backend
+    from lenet1998.progress import run_progress
+    from lenet1998.study_report import print_study
+    from lenet1998.study_report import study as run
 
-    chosen = _usage(lambda: preset(recipe))
-    recipes = [replace(chosen, seed=seed) for seed in range(seeds)]
+    _usage(lambda: check_backend(backend, address))
+    recipes = _usage(lambda: grid(recipe or ["paper"], settings or [], range(seeds)))
     console = _console(stderr=as_json)
-    result = reproduction.study(
-        recipes, data, output, passes=passes, jobs=jobs, report=console.print
+    with run_progress(console, len(recipes)) as progress:
+        results = run(
+            recipes,
+            data,
+            output,
+            passes=passes,
+            jobs=jobs,
+            backend=backend,
+            address=address,
+            on_run=progress.ended,
+            on_found=progress.found,
+        )
+    if as_json:
+        print(json.dumps(results, indent=2))
+    else:
+        print_study(results, output, console)
+
+
+@app.command()
+@_failures()
+def paper(
+    only: Annotated[
+        str, typer.Option(help="Some experiments, such as fig05,fig08 [all; --list names them].")
+    ] = "",
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Fewer seeds, passes and digits; labelled so.")
+    ] = False,
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="Of each recipe [3 to 10, by experiment].")
+    ] = None,
+    data: DataOption = "auto",
+    jobs: Annotated[int, typer.Option(help="Processes; -1 for one on each core.")] = -1,
+    backend: BackendOption = "loky",
+    address: AddressOption = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for report and runs [runs/paper].")
+    ] = None,
+    list_names: Annotated[
+        bool, typer.Option("--list", help="Name the experiments and do nothing else.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute what sections II and III show of LeNet-5, and set it beside the paper's figures."""
+    from lenet1998 import paper as evidence
+
+    console = _console(stderr=as_json)
+    if list_names:
+        for name, experiment in evidence.experiments().items():
+            console.print(f"{name}: {experiment.title}", highlight=False)
+        return
+    folder = output or Path("runs") / ("paper-quick" if quick else "paper")
+    results = _usage(
+        lambda: evidence.recompute(
+            folder,
+            only=[name.strip() for name in only.split(",") if name.strip()],
+            place=data,
+            quick=quick,
+            seeds=seeds,
+            jobs=jobs,
+            backend=backend,
+            address=address,
+            report=lambda line: console.print(line, highlight=False),
+        )
     )
     if as_json:
-        print(json.dumps(result, indent=2))
+        print(json.dumps(results, indent=1))
+    else:
+        evidence.print_summary(folder, console)
 
 
 @app.command()

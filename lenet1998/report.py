@@ -19,7 +19,9 @@ h2 { margin-top: 2.5rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font: 14px/1.4 system-ui, sans-serif; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: right; border-bottom: 1px solid #8884; }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child, .words th, .words td { text-align: left; }
+.words td { min-width: 9rem; vertical-align: top; }
+caption { text-align: left; opacity: .75; padding: .5rem 0; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; background: white; }
 figcaption { font-size: 14px; opacity: .75; }
@@ -57,15 +59,19 @@ class Page:
         """Text as it stands, in a fixed-width face."""
         self._parts.append(f"<pre>{escape(text)}</pre>")
 
-    def table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table; the first column is text, the others numbers."""
+    def table(
+        self, header: Sequence[str], rows: Sequence[Sequence[str]], caption: str = ""
+    ) -> None:
+        """A table; the first column is text, the others numbers, or text if a cell is long."""
+        is_words = any(len(cell) > 30 for row in rows for cell in row[1:])
         head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
         body = "".join(
             "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
         )
         self._parts.append(
-            f'<div class="scroll"><table><thead><tr>{head}</tr></thead>'
-            f"<tbody>{body}</tbody></table></div>"
+            f'<div class="scroll"><table class="{"words" if is_words else ""}">'
+            + (f"<caption>{escape(caption)}</caption>" if caption else "")
+            + f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         )
 
     def figure(self, figure: Figure, caption: str) -> None:

@@ -128,6 +128,38 @@ def test_ctrl_c_is_one_line(tmp_path):
     ]
 
 
+def test_study_trains_a_grid_and_repeats_nothing(tmp_path, lenet1998):
+    study = ("study", "--data", "digits", "--passes", 1, "--jobs", 1, "--output", tmp_path)
+    status, out, _ = lenet1998(*study, "--seeds", 1)
+    assert status == 0
+    assert re.match(r"1/1  paper, seed 0: test error \d+\.\d\d %", out)
+    assert (tmp_path / "fig05.png").read_bytes().startswith(b"\x89PNG")
+    state = tmp_path / "paper-seed0" / "state.safetensors"
+    written = state.stat().st_mtime_ns
+    status, out, errors = lenet1998(*study, "--seeds", 2, "--set", "mu=0.02,0.07", "--json")
+    results = json.loads(out)
+    assert status == 0
+    assert results == json.loads((tmp_path / "study.json").read_text())
+    assert [one["recipe"] for one in results] == ["paper,mu=0.02", "paper"]
+    assert [one["choices"]["mu"] for one in results] == [0.02, 0.07]
+    for one in results:
+        assert (one["dataset"], one["passes"]) == ("UCI digits, not MNIST", 1)
+        assert one["seeds"] == [0, 1]
+        for curves in (one["test_error_percent"], one["online_training_error_percent"]):
+            assert [len(curve) for curve in curves] == [1, 1]
+        assert (tmp_path / f"fig05-{one['recipe']}.png").exists()
+    assert results[1]["test_error_percent"][0] == [
+        round(Run.load(tmp_path / "paper-seed0").records[0].test_error_percent, 4)
+    ]
+    assert state.stat().st_mtime_ns == written
+    assert re.match(r"1/4  paper, seed 0: .* finished before\n", errors)
+    assert re.search(r"2/4 .*; about \d+:\d\d:\d\d left\n", errors)
+    status, out, _ = lenet1998(*study, "--seeds", 2, "--set", "mu=0.02,0.07")
+    assert status == 0
+    assert out.count("finished before") == 4
+    assert re.search(r"paper,mu=0.02\s+2\s+\d+\.\d\d ± \d+\.\d\d", out)
+
+
 def test_evaluate_measures_what_the_run_measured(finished, lenet1998):
     folder, _ = finished
     weights = folder / "weights.safetensors"
@@ -226,6 +258,10 @@ def test_auto_falls_back_loudly_and_mnist_does_not(tmp_path, monkeypatch, lenet1
         (("reproduce", "--passes", "0", "--data", "digits"), 2, "passes"),
         (("reproduce", "--data", "nowhere"), 1, "nowhere"),
         (("evaluate", "nowhere.safetensors", "--data", "digits"), 1, "nowhere.safetensors"),
+        (("study", "--set", "nu=1"), 2, "curvature_patterns"),
+        (("study", "--set", "mu=0"), 2, "mu > 0"),
+        (("study", "--recipe", "papier"), 2, "authors-software"),
+        (("study", "--backend", "dask"), 2, "tcp://HOST:PORT"),
         (("frobnicate",), 2, "frobnicate"),
     ],
 )

@@ -1,0 +1,244 @@
+"""What each part of LeNet-5 contributes: one replaced at a time (section II, apps. A and C)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from matplotlib.figure import Figure
+
+from lenet1998.data import Dataset
+from lenet1998.data.mnist import NAME as MNIST
+from lenet1998.evidence.experiment import (
+    Experiment,
+    Picture,
+    Runs,
+    Section,
+    Table,
+    Values,
+    in_words,
+    spread,
+)
+from lenet1998.evidence.fig07 import last_errors, paired
+from lenet1998.learning.recipe import Recipe, preset
+
+_EARLY = 3
+"""The pass after which slow rules of learning still show."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part, and what stands in its place.
+
+    Attributes:
+        recipe: that trains the network without it; its name is the part's.
+        instead: what takes its place.
+        claim: what the paper says of the part, and where.
+    """
+
+    recipe: Recipe
+    instead: str
+    claim: str
+
+
+def _variant(name: str) -> Recipe:
+    return preset("paper", name=name, variant=name)
+
+
+PARTS = (
+    Part(
+        _variant("full-c3"),
+        "every C3 map sees all of S2 (96 kernels for Table I's 60)",
+        "Table I breaks the symmetry of the maps and bounds the connections (II.B)",
+    ),
+    Part(
+        _variant("random-codes"),
+        "ten random codes of 84 bits",
+        "drawn codes help with strings and look-alikes, little with single digits (II.B)",
+    ),
+    Part(
+        _variant("one-of-ten-codes"),
+        "ten units in F6, one for each class",
+        "such codes fail with many classes and make poor rejection; for ten digits they may do "
+        "(II.B)",
+    ),
+    Part(
+        _variant("trainable-centres"),
+        "centres that learn, from Fig. 3's codes on, under eq. 9",
+        "eq. 9 keeps learning centres apart, which eq. 8 does not (II.C)",
+    ),
+    Part(
+        preset("paper", name="trainable-centres-eq8", variant="trainable-centres", loss="mle"),
+        "centres that learn under eq. 8",
+        "states and centres may all become equal: penalty 0, nothing told apart (II.C)",
+    ),
+    Part(
+        _variant("average-pooling"),
+        "plain averages: no coefficient, bias or squash",
+        "coefficient and bias let a unit act as anything from a blur to an OR (II.A)",
+    ),
+    Part(
+        _variant("max-pooling"),
+        "the largest of four: no coefficient, bias or squash",
+        "of today, not in the paper",
+    ),
+    Part(
+        _variant("plain-tanh"),
+        "tanh(a): the codes' ±1 are its asymptotes",
+        "targets inside the range keep units out of saturation; 1.7159 tanh(2a/3) converges "
+        "faster (App. A)",
+    ),
+    Part(
+        preset("paper", name="relu", variant="relu", mu=0.2),
+        "max(0, a) up to C5, with μ = 0.2: with less its units die in the first pass",
+        "of today, not in the paper",
+    ),
+    Part(
+        preset("paper", name="eq8", loss="mle"),
+        "eq. 8: no competition between the classes",
+        "eq. 9 also pushes the wrong classes' penalties up (II.C)",
+    ),
+    Part(
+        preset("paper", name="sgd", rule="sgd", mu=0.5),
+        "the same step for every weight: eta / 0.5",
+        "steps by second derivatives learn faster (III.B, App. C)",
+    ),
+    Part(
+        preset("paper", name="adam", rule="adam"),
+        "Adam, one pattern at a time, eta as its rate",
+        "of today, not in the paper",
+    ),
+)
+
+
+def _measure(runs: Runs, dataset: Dataset) -> Values:
+    published = last_errors(runs, "paper")
+    values: Values = {"published": _of(runs, "paper"), "parts": {}}
+    for part in PARTS:
+        name = part.recipe.name
+        values["parts"][name] = _of(runs, name) | {
+            "cost": paired(published, last_errors(runs, name)),
+        }
+    return values
+
+
+def _of(runs: Runs, name: str) -> Values:
+    early = [run.records[min(_EARLY, len(run.records)) - 1] for run in runs[name]]
+    return {
+        "test": spread(last_errors(runs, name)),
+        "early_test_percent": round(fmean(record.test_error_percent for record in early), 4),
+        "online_training_percent": round(
+            fmean(run.records[-1].online_training_error_percent for run in runs[name]), 4
+        ),
+        "parameters": sum(p.numel() for p in runs[name][0].net.parameters() if p.requires_grad),
+    }
+
+
+def _present(values: Values, dataset: Dataset) -> Section:
+    published = values["published"]
+    text = [
+        "The network and the recipe as published, with one part at a time replaced; all else, the "
+        "seeds and so the order of the patterns included, stays. The cost is the mean over pairs "
+        "of the same seed of how much higher the test error is, with its 95 % interval.",
+        f"As published: {in_words(published['test'])} on {dataset.name}.",
+    ]
+    if dataset.name != MNIST:
+        text.append("These are not the paper's digits.")
+    rows = [
+        [
+            "as published",
+            f"{published['test']['mean']:.2f}",
+            "–",
+            "–",
+            f"{published['early_test_percent']:.2f}",
+            f"{published['online_training_percent']:.2f}",
+            f"{published['parameters']:,}",
+        ]
+    ]
+    for name, found in values["parts"].items():
+        interval = found["cost"]["interval"]
+        rows.append(
+            [
+                name,
+                f"{found['test']['mean']:.2f}",
+                f"{found['cost']['mean']:+.2f}",
+                "–" if interval is None else f"{interval[0]:+.2f} to {interval[1]:+.2f}",
+                f"{found['early_test_percent']:.2f}",
+                f"{found['online_training_percent']:.2f}",
+                f"{found['parameters']:,}",
+            ]
+        )
+    header = (
+        *("replaced", "test error, %", "cost, points", "95 % interval"),
+        *(f"test at pass {_EARLY}", "training, %", "parameters"),
+    )
+    claims = [
+        [part.recipe.name, part.instead, part.claim, _verdict(values["parts"][part.recipe.name])]
+        for part in PARTS
+        if part.recipe.name in values["parts"]
+    ]
+    tables = [
+        Table("Errors with one part replaced", header, rows),
+        Table(
+            "What the paper says of the part, and what replacing it does",
+            ("replaced", "by", "the paper", "measured"),
+            claims,
+        ),
+    ]
+    picture = Picture(
+        "parts",
+        _draw(values, dataset.name),
+        "The test error with one part replaced: every seed, and their mean. Dotted: as published.",
+    )
+    summary = [
+        (f"without one part: {part.recipe.name}", "–", _verdict(values["parts"][part.recipe.name]))
+        for part in PARTS
+    ]
+    return Section(text, tables, [picture], summary)
+
+
+def _verdict(found: Values) -> str:
+    cost = found["cost"]
+    if found["test"]["mean"] > 50:
+        return "nothing is learnt, or all of it lost"
+    if cost["interval"] is None:
+        return "one seed cannot say"
+    low, high = cost["interval"]
+    if low > 0:
+        return f"worse by {cost['mean']:.2f} points, beyond chance"
+    if high < 0:
+        return f"better by {-cost['mean']:.2f} points, beyond chance"
+    return f"no difference beyond chance (up to {max(abs(low), abs(high)):.2f} points)"
+
+
+def _draw(values: Values, dataset_name: str) -> Figure:
+    found = {"as published": values["published"]} | values["parts"]
+    usual = 4 * values["published"]["test"]["mean"]
+    figure = Figure(figsize=(5.0, 1.2 + 0.34 * len(found)), layout="constrained")
+    axes = figure.add_subplot()
+    for row, of_part in enumerate(found.values()):
+        test = of_part["test"]
+        if test["mean"] > usual:
+            axes.annotate(
+                f"{test['mean']:.0f} % →", (1, row), xycoords=("axes fraction", "data"),
+                ha="right", va="center", fontsize=9, color="#b5403a",
+            )  # fmt: skip
+            continue
+        axes.plot(test["values"], [row] * len(test["values"]), "o", mfc="none", color="#2f6690")
+        axes.plot([test["mean"]] * 2, [row - 0.3, row + 0.3], color="#b5403a", linewidth=2)
+    axes.axvline(values["published"]["test"]["mean"], color="#222222", linewidth=1, linestyle=":")
+    axes.set_yticks(range(len(found)), list(found))
+    axes.set(xlabel="test error (%)", ylim=(len(found) - 0.4, -0.6))
+    axes.grid(alpha=0.25, axis="x")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_title(f"One part replaced — {dataset_name}", fontsize=11)
+    return figure
+
+
+PARTS_EXPERIMENT = Experiment(
+    name="parts",
+    title="What each part contributes",
+    recipes=(preset("paper"), *(part.recipe for part in PARTS)),
+    measure=_measure,
+    present=_present,
+)

@@ -1,0 +1,163 @@
+"""What the runs say: learning curves, pairs of seeds, parts replaced, readings of open choices."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+
+from lenet1998.data import Dataset, load_dataset
+from lenet1998.evidence import choices, fig05, fig07, parts
+from lenet1998.evidence.experiment import Experiment, Section
+from lenet1998.learning.recipe import Recipe
+from lenet1998.learning.training import PassRecord, Run
+from lenet1998.models.classic import LeNet5Classic
+
+NET = LeNet5Classic()
+
+
+@pytest.fixture(scope="module")
+def digits() -> Dataset:
+    """Called MNIST, so that all that is said of MNIST is said."""
+    return replace(load_dataset("digits").first(400, 100), name="MNIST")
+
+
+def run(recipe: Recipe, seed: int, test: list[float], online: list[float]) -> Run:
+    records = [
+        PassRecord(number, 1e-4, training, 0.1, error, 1.0, 1.0)
+        for number, (error, training) in enumerate(zip(test, online, strict=True), 1)
+    ]
+    return Run(NET, replace(recipe, seed=seed), "MNIST", "fused", records)
+
+
+def measured(experiment: Experiment, last: dict[str, list[float]], digits: Dataset) -> dict:
+    """Of runs of three passes that end at these test errors, 1 % where none are given."""
+    runs = {
+        recipe.name: [
+            run(recipe, seed, [3.0, 2.0, error], [4.0, 3.0, error / 2])
+            for seed, error in enumerate(last.get(recipe.name, [1.0, 1.1, 0.9]))
+        ]
+        for recipe in experiment.recipes
+    }
+    values = experiment.measure(runs, digits)
+    assert json.loads(json.dumps(values)) == values
+    return values
+
+
+def words(section: Section) -> str:
+    cells = [cell for table in section.tables for row in table.rows for cell in row]
+    return "\n".join([*section.text, *cells, *(cell for row in section.summary for cell in row)])
+
+
+def test_pairs_of_seeds():
+    pairs = fig07.paired([0.8, 0.9, 1.0], [1.0, 1.1, 1.2])
+    assert pairs["gains"] == pytest.approx([0.2, 0.2, 0.2])
+    assert pairs["mean"] == pytest.approx(0.2)
+    # t(0.975, 2) = 4.3027; deviation 0.1, so half the interval is 4.3027 * 0.1 / sqrt(3).
+    pairs = fig07.paired([0.0, 0.0, 0.0], [0.1, 0.2, 0.3])
+    assert pairs["interval"] == pytest.approx([0.2 - 0.2484, 0.2 + 0.2484], abs=1e-4)
+    assert pairs["p"] == pytest.approx(0.074, abs=1e-3)
+    assert fig07.paired([0.8], [1.0])["interval"] is None
+
+
+def test_fig05_counts_points_within_the_band(digits):
+    paper = fig05.paper_curve()
+    above = [error + 0.1 for error in paper.test[:3]]
+    below = [error - 0.1 for error in paper.test[:3]]
+    online = list(paper.online_training[:3])
+    (recipe,) = fig05.FIG05.recipes
+    runs = {"paper": [run(recipe, 0, above, online), run(recipe, 1, below, [9.0, 9.0, 9.0])]}
+    values = fig05.FIG05.measure(runs, digits)
+    assert (values["test"]["points_inside_the_band"], values["test"]["points"]) == (3, 3)
+    assert values["test"]["farthest_from_pass_3"] == pytest.approx(0, abs=1e-4)
+    far = (9.0 - online[2]) / 2
+    assert values["online_training"]["farthest_from_pass_3"] == pytest.approx(far, abs=1e-3)
+    section = fig05.FIG05.present(json.loads(json.dumps(values)), digits)
+    assert "3 of 3 (test)" in words(section)
+    assert section.pictures[0].name == "fig05"
+
+
+def test_other_digits_are_not_set_against_fig05(digits):
+    other = replace(digits, name="UCI digits, not MNIST")
+    (recipe,) = fig05.FIG05.recipes
+    values = fig05.FIG05.measure({"paper": [run(recipe, 0, [5.0, 4.0], [6.0, 5.0])]}, other)
+    assert "not the paper's digits" in words(fig05.FIG05.present(values, other))
+
+
+@pytest.mark.parametrize(
+    ("distorted", "verdict"),
+    [
+        ([0.8, 0.91, 0.7], "(95 % interval 0.182 to 0.211; beyond chance"),
+        ([1.1, 0.9, 1.0], "not beyond"),
+    ],
+)
+def test_fig07_says_whether_the_gain_is_beyond_chance(distorted, verdict, digits, monkeypatch):
+    monkeypatch.setattr(fig07, "ORIGINALS", tuple(range(10)))
+    values = measured(fig07.FIG07, {"paper-distorted": distorted}, digits)
+    assert verdict in words(fig07.FIG07.present(values, digits))
+
+
+def test_fig07_names_the_best_way_to_distort(digits):
+    best = fig07.TRIALS[3]
+    values = measured(fig07.WHAT_DECIDES, {best.recipe.name: [0.5, 0.6, 0.4]}, digits)
+    section = fig07.WHAT_DECIDES.present(values, digits)
+    assert f"Least error held out: {best.ranges} ranges, {best.rates} rates" in words(section)
+    assert len(section.tables[0].rows) == 1 + len(fig07.TRIALS)
+
+
+def test_the_packaged_choice_is_among_the_trials():
+    chosen = next(one for one in fig07.FIG07.recipes if one.name == "paper-distorted")
+    assert any(
+        (trial.recipe.distortions, trial.recipe.schedule, trial.recipe.distorted_copies)
+        == (chosen.distortions, chosen.schedule, chosen.distorted_copies)
+        for trial in fig07.TRIALS
+    )
+
+
+def test_longer(digits):
+    values = measured(fig07.LONGER, {}, digits)
+    assert values["curve"] == [3.0, 2.0, 1.0]
+    assert "3 passes for its 20" in words(fig07.LONGER.present(values, digits))
+
+
+@pytest.mark.parametrize(
+    ("errors", "verdict"),
+    [
+        ([1.5, 1.61, 1.4], "worse by 0.50 points, beyond chance"),
+        ([0.5, 0.61, 0.4], "better by 0.50 points, beyond chance"),
+        ([1.0, 0.9, 1.1], "no difference beyond chance"),
+        ([90.0, 90.0, 91.0], "nothing is learnt"),
+    ],
+)
+def test_parts_say_what_replacing_costs(errors, verdict, digits):
+    values = measured(parts.PARTS_EXPERIMENT, {"relu": errors}, digits)
+    section = parts.PARTS_EXPERIMENT.present(values, digits)
+    (row,) = (row for row in section.tables[1].rows if row[0] == "relu")
+    assert verdict in row[-1]
+
+
+def test_choices_measure_the_distance_to_fig05(digits):
+    paper = fig05.paper_curve().online_training[:3]
+    away = (sum((a - b) ** 2 for a, b in zip((4.0, 3.0, 0.5), paper, strict=True)) / 3) ** 0.5
+    values = measured(choices.CHOICES, {"paper,mu=0.02": [1.3, 1.39, 1.2]}, digits)
+    assert values["paper"]["distance_to_fig05"] == pytest.approx(away, abs=0.03)
+    section = choices.CHOICES.present(values, digits)
+    (row,) = (row for row in section.tables[0].rows if row[:2] == ["μ", "0.02 (printed)"])
+    assert row[-1] == "worse, beyond chance"
+
+
+def test_every_reading_changes_one_choice_and_has_a_name_of_its_own():
+    names = [recipe.name for recipe in choices.CHOICES.recipes]
+    assert len(set(names)) == len(names)
+    assert all(
+        reading.recipe != replace(Recipe(), name=reading.recipe.name)
+        for reading in choices.READINGS
+    )
+
+
+def test_fig07_originals_are_one_of_each_digit(mnist):
+    assert mnist.training_labels[list(fig07.ORIGINALS)].tolist() == list(range(10))
+    figure = fig07.draw_originals(mnist.training_images[list(fig07.ORIGINALS)])
+    (sheet,) = (torch.from_numpy(one.get_array().data) for one in figure.axes[0].images)
+    assert sheet.shape == (320, 320)
+    assert torch.equal(sheet[:32, :32], mnist.training_images[fig07.ORIGINALS[0], 0])
