@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import learning, modern, reading, seeds
+from benchmarks import learning, modern, pictures, reading, seeds
 from benchmarks.timing import Timing, machine
 from lenet1998.data import load_dataset
 from lenet1998.data.mnist import find_or_download
@@ -27,7 +27,7 @@ from lenet1998.report import png
 from lenet1998.reproduction import reproduce
 
 HERE = Path(__file__).parent
-PARTS = ("learning", "reading", "modern", "seeds", "reproduce")
+PARTS = ("learning", "reading", "pictures", "modern", "seeds", "reproduce")
 
 
 def main() -> None:
@@ -56,6 +56,8 @@ def main() -> None:
             measured = learning.measure(dataset, repeats)
         elif part == "reading":
             measured = reading.measure(dataset.test_images, repeats)
+        elif part == "pictures":
+            measured = pictures.measure(dataset)
         elif part == "modern":
             measured = modern.measure(dataset, folder, 1 if options.quick else 3)
         elif part == "seeds":
@@ -152,6 +154,15 @@ def rows(results: dict) -> list[tuple[str, str, str, str]]:
                 f"{one['modern_to_fused']:.1f} × fused", spread(today),
             ),
         ]  # fmt: skip
+    if one := results.get("pictures"):
+        plain_error = one["error_percent"]["MNIST"]
+        each = f"{one['milliseconds_per_picture']:.0f} ms"
+        table.append((f"error on {one['digits']:,} digits", each, f"{plain_error:.1f} %", ""))
+        table += [
+            (f"  as a {kind}", "", f"{error:.1f} %", "")
+            for kind, error in one["error_percent"].items()
+            if kind != "MNIST"
+        ]
     if one := results.get("modern"):
         ours, tutorial = one["ours"], one["tutorial"]
         times = f"{one['tutorial_to_ours']:.1f} × ours"

@@ -101,13 +101,16 @@ def recompute(
         digits = dataset.with_validation_split(held_out) if experiment.validation else dataset
         count = seeds or (QUICK_SEEDS if quick else experiment.seeds)
         passes = min(experiment.passes, QUICK_PASSES) if quick else experiment.passes
-        report(f"{experiment.title}: {len(experiment.recipes)} recipes, {count} seeds")
+        names = ", ".join(one.name for one in experiment.recipes)
+        report(f"{experiment.title}: {count} seeds of {names}")
         place_of_runs = folder / "runs" / ("validation" if experiment.validation else "test")
         runs = train_many(
             [replace(one, seed=seed) for one in experiment.recipes for seed in range(count)],
             replace(source, validation=held_out if experiment.validation else None),
             place_of_runs if experiment.passes == 20 else place_of_runs / f"{passes}-passes",
             passes=passes,
+            on_run=lambda run: report(_line(run)),
+            on_found=lambda run: None,
             **how,
         )
         by_name = {
@@ -123,6 +126,14 @@ def recompute(
         }
         _write(results, chosen, dataset, folder)
     return results
+
+
+def _line(run: Run) -> str:
+    last = run.records[-1]
+    return (
+        f"  {run.recipe.name}, seed {run.recipe.seed}: test error {last.test_error_percent:.2f} %, "
+        f"training error on line {last.online_training_error_percent:.2f} %, {last.seconds:.0f} s"
+    )
 
 
 def choices(recipe: Recipe) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from benchmarks.pictures import lit, on_paper, pictures_of, slope
 from lenet1998 import load
 from lenet1998.data import Dataset
 from lenet1998.data.images import ImageError, read_picture
@@ -31,13 +32,6 @@ def four(side: int = 200, *, width: float = 0.07, box: tuple[float, ...] = (0.2,
     pen = ImageDraw.Draw(large)
     pen.line(corners, fill=255, width=round(4 * side * width), joint="curve")
     return np.asarray(large.resize((side, side), Image.Resampling.LANCZOS)) / 255
-
-
-def on_paper(ink: Pixels, paper: Any = 255, pen: Any = 0) -> Pixels:
-    """uint8 grey values or colours."""
-    paper, pen = (np.asarray(colour, float) for colour in (paper, pen))
-    mixed = paper + ink.reshape(*ink.shape, *[1] * paper.ndim) * (pen - paper)
-    return mixed.round().clip(0, 255).astype(np.uint8)
 
 
 def distance(one: Tensor, other: Tensor) -> float:
@@ -242,19 +236,6 @@ def test_a_digit_that_fills_the_picture(paper: int, pen: int, reference: Tensor)
 # What a photograph adds
 
 
-def lit(picture: Pixels, light: Pixels, noise: float = 4.0) -> Pixels:
-    """A picture (H, W, 3) under uneven light, through a camera."""
-    generator = np.random.default_rng(0)
-    seen = picture * light[..., None] + generator.normal(0, noise, picture.shape)
-    return seen.round().clip(0, 255).astype(np.uint8)
-
-
-def slope(side: int) -> Pixels:
-    y, x = np.mgrid[0:side, 0:side] / side
-    light: Pixels = 0.35 + 0.65 * (0.3 * x + 0.7 * y)
-    return light
-
-
 def shadow(side: int) -> Pixels:
     """Its soft edge crosses the digit."""
     y, x = np.mgrid[0:side, 0:side] / side
@@ -316,23 +297,6 @@ def test_thick_strokes_stay_thick() -> None:
         return float((read_picture(on_paper(four(width=width))) + 0.1).sum())
 
     assert inked(0.06) < 0.85 * inked(0.09)
-
-
-def pictures_of(digit: Pixels, seed: int) -> dict[str, Image.Image]:
-    """A scan, a drawing and a photograph of an MNIST digit (28, 28)."""
-    generator = np.random.default_rng(seed)
-    side = int(generator.integers(80, 250))
-    large = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
-    ink = np.pad(np.asarray(large) / 255, ((side // 3, side // 8), (side // 5, side // 2)))
-    photo = on_paper(ink, (240, 235, 220), (40, 50, 120))[: 13 * side // 10, : 13 * side // 10]
-    photo = lit(photo, slope(2000)[: len(photo), : photo.shape[1]] + 0.3, noise=8)
-    file = io.BytesIO()
-    Image.fromarray(photo).save(file, "JPEG", quality=70)
-    return {
-        "scan": Image.fromarray(on_paper(ink)),
-        "drawing": Image.fromarray(on_paper(ink, 0, 255)),
-        "photograph": Image.open(file),
-    }
 
 
 def test_enlarged_mnist_digits_are_read_as_before(mnist: Dataset) -> None:

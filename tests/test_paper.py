@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from importlib import resources
 from pathlib import Path
 
@@ -38,7 +39,7 @@ def test_report_is_whole(report):
     folder, results, lines = report
     assert set(results["experiments"]) == {"fig05", "fig08"}  # the earlier one stays
     assert json.loads((folder / "paper.json").read_text()) == json.loads(json.dumps(results))
-    page = (folder / "paper.html").read_text()
+    page = unescape((folder / "paper.html").read_text())
     for found in results["experiments"].values():
         assert found["title"] in page
         assert (found["seeds"], found["passes"]) == (2, 2)

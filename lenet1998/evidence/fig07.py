@@ -143,10 +143,15 @@ def _present(values: Values, dataset: Dataset) -> Section:
 def _summary(values: Values) -> list[tuple[str, str, str]]:
     rows = []
     for name, found in values["recipes"].items():
-        pairs, ranges = found["pairs"], "ranges of Fig. 7" if name.endswith("measured") else "ours"
+        pairs = found["pairs"]
+        how = (
+            "ranges of Fig. 7, rates as printed"
+            if name.endswith("measured")
+            else "half those ranges, lower first rates"
+        )
         rows.append(
             (
-                f"Fig. 7: test error with distorted patterns, {ranges}",
+                f"Fig. 7: test error with distorted patterns, {how}",
                 f"{_PAPER_TEST_ERROR_PERCENT} %",
                 in_words(found["test"]),
             )
@@ -299,6 +304,10 @@ def _measure_trials(runs: Runs, dataset: Dataset) -> Values:
 def _present_trials(values: Values, dataset: Dataset) -> Section:
     plain = values["plain"]
     rows = [["none", "printed", "all", *_trial_row(plain, values["plain_training_percent"], None)]]
+
+    def mean(name: str) -> str:
+        return f"{values['trials'][name]['validation']['mean']:.2f}"
+
     best = min(TRIALS, key=lambda trial: values["trials"][trial.recipe.name]["validation"]["mean"])
     for trial in TRIALS:
         found = values["trials"][trial.recipe.name]
@@ -318,8 +327,14 @@ def _present_trials(values: Values, dataset: Dataset) -> Section:
         f"{_in_passes(GENTLE_SCHEDULE)}.",
         f"Least error held out: {best.ranges} ranges, {best.rates} rates, {best.originals} an "
         f"original: {in_words(values['trials'][best.recipe.name]['validation'])}, against "
-        f"{in_words(plain)} without distortions. The training error shows why the wide ranges gain "
-        "nothing in 20 passes: the network is still far from having learnt what it is shown.",
+        f"{in_words(plain)} without distortions. The recipe 'paper-distorted' is this one.",
+        "The rates of the first passes decide most. From printed to gentle the mean error goes "
+        f"from {mean('measured-printed-9')} to {mean('measured-gentle-9')} % with the ranges of "
+        f"Fig. 7, from {mean('half-printed-9')} to {mean('half-gentle-9')} % with half of them, "
+        f"from {plain['mean']:.2f} to {mean('plain-gentle')} % without distortions. The ranges "
+        "come next; on the share of originals, one in two for one in ten, little depends: "
+        f"{mean('narrow-slow-1')} for {mean('narrow-slow-9')} %. The interpolation was not varied: "
+        "bilinear reproduces Fig. 7 to about one grey level.",
     ]
     header = (
         *("ranges", "rates", "originals", "validation error, %", "seeds"),

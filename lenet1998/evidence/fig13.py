@@ -310,13 +310,16 @@ def present(values: Values, dataset: Dataset) -> Section:
         ],
         summary=[
             (
-                f"Fig. 13: error with {claim['words']}, {_NETWORKS[name][0]}",
+                f"Fig. 13: error with {claim['words']}",
                 "read",
-                " and ".join(f"{error:.1f}" for error in claim["error_percent"][name]["mean"])
-                + " %",
+                "; ".join(
+                    f"{_NETWORKS[name][0]} "
+                    + " and ".join(f"{e:.1f}" for e in claim["error_percent"][name]["mean"])
+                    + " %"
+                    for name in (_PLAIN, _DISTORTED)
+                ),
             )
             for claim in values["claims"]
-            for name in (_PLAIN, _DISTORTED)
         ],
     )
 
