@@ -94,7 +94,7 @@ def recompute(
     held_out = len(dataset.training_labels) // _HELD_OUT
     chosen = experiments(len(dataset.training_labels))
     folder.mkdir(parents=True, exist_ok=True)
-    results = _earlier(folder, dataset)
+    results = _earlier(folder, dataset, chosen)
     for name, experiment in chosen.items():
         if only and name not in only:
             continue
@@ -146,15 +146,33 @@ def choices(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _earlier(folder: Path, dataset: Dataset) -> dict[str, Any]:
-    """The results that the folder holds of these digits, else none."""
-    new: dict[str, Any] = {"digits": dataset.name, "experiments": {}}
+def _earlier(folder: Path, dataset: Dataset, chosen: Mapping[str, Experiment]) -> dict[str, Any]:
+    """The results that the folder holds of these digits and the present experiments."""
     try:
         found = json.loads((folder / RESULTS).read_text())
-    except (OSError, ValueError):
-        return new
-    is_ours = isinstance(found, dict) and found.get("digits") == dataset.name
-    return found if is_ours and isinstance(found.get("experiments"), dict) else new
+        measured = found["experiments"] if found["digits"] == dataset.name else {}
+        return {
+            "digits": dataset.name,
+            "experiments": {
+                name: measured[name]
+                for name, experiment in chosen.items()
+                if name in measured and _is_of(experiment, measured[name], dataset)
+            },
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {"digits": dataset.name, "experiments": {}}
+
+
+def _is_of(experiment: Experiment, found: Values, dataset: Dataset) -> bool:
+    """Whether values are of this very experiment, and not of what it was in another version."""
+    recipes = {one.name: choices(one) for one in experiment.recipes}
+    if found["recipes"] != json.loads(json.dumps(recipes)):
+        return False
+    try:
+        experiment.present(found["values"], _digits(experiment, dataset))
+    except (KeyError, TypeError, IndexError, ValueError):
+        return False
+    return True
 
 
 def _write(

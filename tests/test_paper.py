@@ -74,6 +74,21 @@ def test_results_of_other_digits_are_not_mixed_in(tmp_path, report):
     assert results["experiments"]["fig05"]["values"]["passes"] == 1
 
 
+@pytest.mark.parametrize("damage", ["values", "recipes", "all"])
+def test_what_another_version_measured_is_left_out(damage, tmp_path, report):
+    folder, _, _ = report
+    results = json.loads((folder / "paper.json").read_text())
+    dataset = Source("digits", first=(300, 100)).load()
+    chosen = paper.experiments(300)
+    assert set(paper._earlier(folder, dataset, chosen)["experiments"]) == {"fig05", "fig08"}
+    if damage != "all":
+        results["experiments"]["fig05"][damage] = {}
+    text = json.dumps(results)
+    (tmp_path / "paper.json").write_text(text[: len(text) // 2] if damage == "all" else text)
+    left = paper._earlier(tmp_path, dataset, chosen)["experiments"]
+    assert set(left) == (set() if damage == "all" else {"fig08"})
+
+
 def test_unknown_experiments_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"fig99.*fig05"):
         paper.recompute(tmp_path, only=["fig99"])
