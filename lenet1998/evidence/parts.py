@@ -34,11 +34,14 @@ class Part:
         recipe: that trains the network without it; its name is the part's.
         instead: what takes its place.
         claim: what the paper says of the part, and where.
+        expected: what follows for the error of the network without it: `"worse"`, `"same"`,
+            `"lost"`; None where the paper says nothing of it.
     """
 
     recipe: Recipe
     instead: str
     claim: str
+    expected: str | None = None
 
 
 def _variant(name: str) -> Recipe:
@@ -55,27 +58,32 @@ PARTS = (
         _variant("random-codes"),
         "ten random codes of 84 bits",
         "drawn codes help with strings and look-alikes, little with single digits (II.B)",
+        "same",
     ),
     Part(
         _variant("one-of-ten-codes"),
         "ten units in F6, one for each class",
         "such codes fail with many classes and make poor rejection; for ten digits they may do "
         "(II.B)",
+        "same",
     ),
     Part(
         _variant("trainable-centres"),
         "centres that learn, from Fig. 3's codes on, under eq. 9",
         "eq. 9 keeps learning centres apart, which eq. 8 does not (II.C)",
+        "same",
     ),
     Part(
         preset("paper", name="trainable-centres-eq8", variant="trainable-centres", loss="mle"),
         "centres that learn under eq. 8",
         "states and centres may all become equal: penalty 0, nothing told apart (II.C)",
+        "lost",
     ),
     Part(
         _variant("average-pooling"),
         "plain averages: no coefficient, bias or squash",
         "coefficient and bias let a unit act as anything from a blur to an OR (II.A)",
+        "worse",
     ),
     Part(
         _variant("max-pooling"),
@@ -87,6 +95,7 @@ PARTS = (
         "tanh(a): the codes' ±1 are its asymptotes",
         "targets inside the range keep units out of saturation; 1.7159 tanh(2a/3) converges "
         "faster (App. A)",
+        "worse",
     ),
     Part(
         preset("paper", name="relu", variant="relu", mu=0.2),
@@ -97,11 +106,13 @@ PARTS = (
         preset("paper", name="eq8", loss="mle"),
         "eq. 8: no competition between the classes",
         "eq. 9 also pushes the wrong classes' penalties up (II.C)",
+        "worse",
     ),
     Part(
         preset("paper", name="sgd", rule="sgd", mu=0.5),
         "the same step for every weight: eta / 0.5",
         "steps by second derivatives learn faster (III.B, App. C)",
+        "worse",
     ),
     Part(
         preset("paper", name="adam", rule="adam"),
@@ -173,7 +184,11 @@ def _present(values: Values, dataset: Dataset) -> Section:
         *(f"test at pass {_EARLY}", "training, %", "parameters"),
     )
     claims = [
-        [part.recipe.name, part.instead, part.claim, _verdict(values["parts"][part.recipe.name])]
+        [
+            *(part.recipe.name, part.instead, part.claim),
+            _verdict(values["parts"][part.recipe.name]),
+            _holds(part, values["parts"][part.recipe.name]),
+        ]
         for part in PARTS
         if part.recipe.name in values["parts"]
     ]
@@ -181,7 +196,7 @@ def _present(values: Values, dataset: Dataset) -> Section:
         Table("Errors with one part replaced", header, rows),
         Table(
             "What the paper says of the part, and what replacing it does",
-            ("replaced", "by", "the paper", "measured"),
+            ("replaced", "by", "the paper", "measured", "holds"),
             claims,
         ),
     ]
@@ -197,18 +212,31 @@ def _present(values: Values, dataset: Dataset) -> Section:
     return Section(text, tables, [picture], summary)
 
 
-def _verdict(found: Values) -> str:
-    cost = found["cost"]
+def _effect(found: Values) -> str:
+    """What replacing a part does: `"lost"`, `"worse"`, `"better"`, `"same"`, or `""`: unknown."""
     if found["test"]["mean"] > 50:
-        return "nothing is learnt, or all of it lost"
-    if cost["interval"] is None:
-        return "one seed cannot say"
-    low, high = cost["interval"]
-    if low > 0:
-        return f"worse by {cost['mean']:.2f} points, beyond chance"
-    if high < 0:
-        return f"better by {-cost['mean']:.2f} points, beyond chance"
-    return f"no difference beyond chance (up to {max(abs(low), abs(high)):.2f} points)"
+        return "lost"
+    if found["cost"]["interval"] is None:
+        return ""
+    low, high = found["cost"]["interval"]
+    return "worse" if low > 0 else "better" if high < 0 else "same"
+
+
+def _verdict(found: Values) -> str:
+    cost, effect = found["cost"], _effect(found)
+    if effect in ("worse", "better"):
+        return f"{effect} by {abs(cost['mean']):.2f} points, beyond chance"
+    if effect == "same":
+        most = max(map(abs, cost["interval"]))
+        return f"no difference beyond chance (up to {most:.2f} points)"
+    return "nothing is learnt, or all of it lost" if effect else "one seed cannot say"
+
+
+def _holds(part: Part, found: Values) -> str:
+    effect = _effect(found)
+    if part.expected is None or not effect:
+        return "–"
+    return "yes" if effect == part.expected else "not here"
 
 
 def _draw(values: Values, dataset_name: str) -> Figure:
