@@ -20,7 +20,7 @@ h2 { margin-top: 2.5rem; }
 table { border-collapse: collapse; font: 14px/1.4 system-ui, sans-serif; }
 th, td { padding: .3rem .8rem .3rem 0; text-align: right; border-bottom: 1px solid #8884; }
 th:first-child, td:first-child, .words th, .words td { text-align: left; }
-.words td { min-width: 9rem; vertical-align: top; }
+.words td { min-width: 5.5rem; vertical-align: top; }
 caption { text-align: left; opacity: .75; padding: .5rem 0; }
 figure { margin: 1.5rem 0; }
 img { max-width: 100%; background: white; }

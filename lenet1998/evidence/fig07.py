@@ -145,13 +145,13 @@ def _summary(values: Values) -> list[tuple[str, str, str]]:
     for name, found in values["recipes"].items():
         pairs = found["pairs"]
         how = (
-            "ranges of Fig. 7, rates as printed"
+            "Fig. 7's ranges, printed rates"
             if name.endswith("measured")
-            else "half those ranges, lower first rates"
+            else "half of Fig. 7's ranges, lower first rates"
         )
         rows.append(
             (
-                f"Fig. 7: test error with distorted patterns, {how}",
+                f"Fig. 7: test error, distorted patterns, {how}",
                 f"{_PAPER_TEST_ERROR_PERCENT} %",
                 in_words(found["test"]),
             )

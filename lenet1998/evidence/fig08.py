@@ -240,8 +240,9 @@ def present(values: Values, dataset: Dataset) -> Section:
         summary=[
             (
                 "Fig. 8: misread digits that 1998 misread too, of its 82",
-                f"{recipes[PARTNER]['with_1998']['chance']['mean']:.1f} by chance",
-                f"{recipes[PARTNER]['with_1998']['shared']['mean']:.1f}",
+                "–",
+                f"{recipes[PARTNER]['with_1998']['shared']['mean']:.1f} "
+                f"({recipes[PARTNER]['with_1998']['chance']['mean']:.1f} by chance)",
             ),
             (
                 "the same wrong answer there",

@@ -92,6 +92,8 @@ class AveragePoolingNet(TutorialNetwork):
 
     Apart from 1998: no padding, so that the last maps are 4x4; pooling without trainable parameters
     or squash; C3 sees all maps; ReLU; ten linear units and the softmax for the codes of Fig. 3.
+
+    The tutorial's learning rate is not known here; Adam's usual 0.001 is taken.
     """
 
     PUBLISHED = Published(epochs=10, accuracy_percent=98.72)
