@@ -16,7 +16,7 @@ from lenet1998.learning import preset, train
 from lenet1998.models import load
 from lenet1998.report import png
 
-RECIPES = ["paper", "paper-distorted", "paper-noise"]
+RECIPES = ["paper", "paper-distorted-measured", "paper-noise"]
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def values(runs, digits):
 def test_recipes():
     assert [recipe.name for recipe in fig13.FIG13.recipes] == RECIPES
     plain, distorted, noise = fig13.FIG13.recipes
-    assert (plain, distorted) == (preset("paper"), preset("paper-distorted"))
+    assert (plain, distorted) == (preset("paper"), preset("paper-distorted-measured"))
     assert noise == replace(plain, name="paper-noise", inverted_pixels=0.1)
 
 
