@@ -48,7 +48,7 @@ def _failures() -> Iterator[None]:
     except (DatasetError, RunError, WeightsError, OSError) as error:
         message = str(error)
     except KeyboardInterrupt:
-        message = "stopped; what was finished is kept, to go on with (reproduce: --resume)"
+        message = "stopped; finished work is kept, the same command goes on (reproduce: --resume)"
     else:
         return
     print(f"lenet1998: {message}", file=sys.stderr)

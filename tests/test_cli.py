@@ -124,7 +124,7 @@ def test_ctrl_c_is_one_line(tmp_path):
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
     assert errors.strip().splitlines() == [
-        "lenet1998: stopped; what was finished is kept (--resume goes on)"
+        "lenet1998: stopped; finished work is kept, the same command goes on (reproduce: --resume)"
     ]
 
 

@@ -127,7 +127,7 @@ def test_longer(digits):
         ([0.5, 0.61, 0.4], "better by 0.50 points, beyond chance", "not here"),
         ([1.0, 0.9, 1.1], "no difference beyond chance", "not here"),
         ([90.0, 90.0, 91.0], "nothing is learnt", "not here"),
-        ([1.5], "one seed cannot say", "–"),
+        ([1.5], "so few seeds cannot say", "–"),
     ],
 )
 def test_parts_say_what_replacing_costs(errors, verdict, holds, digits):

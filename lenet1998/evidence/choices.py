@@ -178,7 +178,7 @@ def _row(choice: str, reading: str, found: Values) -> list[str]:
 def _conclusion(found: Values, paper: Values, half: float | None) -> str:
     if found["validation"]["mean"] > _LEARNS:
         return "hardly learns"
-    words = "one seed cannot say"
+    words = "so few seeds cannot say"
     if half is not None:
         words = "not told apart by the error"
         if abs(found["cost"]) > half:

@@ -229,7 +229,7 @@ def _verdict(found: Values) -> str:
     if effect == "same":
         most = max(map(abs, cost["interval"]))
         return f"no difference beyond chance (up to {most:.2f} points)"
-    return "nothing is learnt, or all of it lost" if effect else "one seed cannot say"
+    return "nothing is learnt, or all of it lost" if effect else "so few seeds cannot say"
 
 
 def _holds(part: Part, found: Values) -> str:
