@@ -6,7 +6,9 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from typing import Any
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 _STYLE = """
@@ -34,6 +36,17 @@ def png(figure: Figure) -> bytes:
     content = io.BytesIO()
     figure.savefig(content, format="png", dpi=160, metadata={"Software": None})
     return content.getvalue()
+
+
+def plain_axes(axes: Axes, **grid: Any) -> None:
+    """The look of all plots: no frame above and at the right, a faint grid.
+
+    Args:
+        axes: with its plot.
+        grid: which lines, as matplotlib's `Axes.grid` takes it.
+    """
+    axes.grid(alpha=0.25, **grid)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 class Page:

@@ -12,14 +12,12 @@ from lenet1998.data import Dataset
 from lenet1998.evidence.fig10 import (
     FIG10,
     KEPT_PERCENT,
-    LOOK_ALIKES,
     certainty,
-    drawn_characters,
-    non_digits,
     of_kind,
     of_misread,
     paper_rejections,
 )
+from lenet1998.evidence.non_digits import LOOK_ALIKES, drawn_characters, non_digits
 from lenet1998.learning import Run, preset
 from lenet1998.models import LeNet5Classic
 

@@ -24,6 +24,7 @@ from lenet1998.evidence.experiment import (
 from lenet1998.evidence.fig05 import learning_curve, paper_curve
 from lenet1998.evidence.fig07 import last_errors
 from lenet1998.learning.recipe import Recipe, preset
+from lenet1998.report import plain_axes
 
 _LEARNS = 5.0  # percent; what ends above it has not learnt to read
 _AWAY = 0.05  # points farther from Fig. 5 than 'paper', to be said so
@@ -209,8 +210,7 @@ def _draw(values: Values, dataset_name: str) -> Figure:
                 linewidth=1.2 if index else 2,
             )
     axes.set(xlabel="passes", ylabel="training error on line (%)", yscale="log")
-    axes.grid(alpha=0.25, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes, which="both")
     axes.legend(frameon=False, fontsize=8)
     axes.set_title(dataset_name, fontsize=9)
     return figure

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lenet1998.certainty import REJECTED_PERCENT, TARGET_PERCENT
+from lenet1998.report import plain_axes
 
 if TYPE_CHECKING:
     from lenet1998.comparison import Comparison
@@ -62,7 +63,7 @@ def draw_errors(comparison: Comparison, paper_error_percent: float | None) -> Fi
     axes.set_yticks(range(count), [measures.name for measures in comparison.networks])
     axes.set(xlabel="test error (%)", ylim=(count - 0.4, -0.6))
     axes.set_xlim(0, 1.06 * max(greatest, paper_error_percent or 0.1))
-    _finish(axes)
+    plain_axes(axes)
     figure.suptitle(f"Test error — {comparison.dataset}", fontsize=11)
     return figure
 
@@ -84,7 +85,7 @@ def draw_robustness(comparison: Comparison) -> Figure:
                 color=_COLOURS[row % len(_COLOURS)],
             )
         axes.set(xlabel=label, ylabel="error (%)", ylim=(0, 100))
-        _finish(axes)
+        plain_axes(axes)
     _legend(figure, panels[0])
     _title(figure, "Disturbed digits", comparison)
     return figure
@@ -104,7 +105,7 @@ def draw_rejection(comparison: Comparison) -> Figure:
     axes.axhline(TARGET_PERCENT, color="#222222", linewidth=1, linestyle=":")
     axes.set(xlabel="rejected (%)", ylabel="error of the others (%)", xlim=(0, None))
     axes.set_ylim(0, None)
-    _finish(axes)
+    plain_axes(axes)
     _legend(figure, axes)
     _title(figure, "Rejection", comparison)
     return figure
@@ -127,7 +128,7 @@ def draw_calibration(comparison: Comparison) -> Figure:
         )
     axes.set(xlabel="probability of the answer (%)", ylabel="answers that are right (%)")
     axes.set(xlim=(20, 102), ylim=(0, 102))
-    _finish(axes)
+    plain_axes(axes)
     _legend(figure, axes)
     _title(figure, "Calibration", comparison)
     return figure
@@ -157,11 +158,6 @@ def draw_shared(comparison: Comparison) -> Figure:
     axes.tick_params(length=0)
     _title(figure, "Misread by both", comparison)
     return figure
-
-
-def _finish(axes: Axes) -> None:
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _legend(figure: Figure, axes: Axes) -> None:

@@ -24,6 +24,7 @@ from lenet1998.evidence.experiment import (
     spread,
 )
 from lenet1998.learning.recipe import Recipe, preset
+from lenet1998.report import plain_axes
 
 _WIDTH = 5.0  # inches
 _COLOURS = {"test": "#b5403a", "training": "#2f6690"}
@@ -332,8 +333,7 @@ def _draw(values: Values) -> Figure:
     axes.margins(x=0.12)
     axes.set(xlabel="training patterns", ylabel="error (%)", ylim=(0, None))
     axes.set_title(f"Training sets of different size (Fig. 6) — {values['dataset']}", fontsize=11)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     axes.legend(frameon=False, fontsize=9)
     return figure
 

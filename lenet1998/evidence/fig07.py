@@ -26,6 +26,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.learning.recipe import PRINTED_SCHEDULE, Recipe, preset
 from lenet1998.models.checks import BACKGROUND, INK
+from lenet1998.report import plain_axes
 
 _PAPER_TEST_ERROR_PERCENT = 0.8
 ORIGINALS = (359, 366, 339, 330, 336, 376, 331, 337, 333, 334)
@@ -53,9 +54,10 @@ def paired(ours: Sequence[float], others: Sequence[float]) -> Values:
         "p": None,
     }
     if len(gains) > 1 and stdev(gains) > 0:
-        half = stats.t.ppf(0.975, len(gains) - 1) * stdev(gains) / sqrt(len(gains))
+        error, student = stdev(gains) / sqrt(len(gains)), stats.t(len(gains) - 1)
+        half = student.ppf(0.975) * error
         values["interval"] = [round(mean - half, 4), round(mean + half, 4)]
-        values["p"] = float(f"{stats.ttest_1samp(gains, 0).pvalue:.2g}")
+        values["p"] = float(f"{2 * student.sf(abs(mean) / error):.2g}")
     return values
 
 
@@ -209,8 +211,7 @@ def _draw_pairs(values: Values, dataset_name: str) -> Figure:
                           xytext=(0, 3), textcoords="offset points", fontsize=8)  # fmt: skip
     axes.set_xticks(range(len(columns)), [name.replace("-", "-\n", 1) for name in columns])
     axes.set(ylabel="test error (%)", xlim=(-0.5, len(columns) - 0.5))
-    axes.grid(alpha=0.25, axis="y")
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes, axis="y")
     axes.set_title(f"Pairs of seeds — {dataset_name}", fontsize=11)
     return figure
 
@@ -396,8 +397,7 @@ def _present_longer(values: Values, dataset: Dataset) -> Section:
     axes = figure.add_subplot()
     axes.plot(range(1, passes + 1), values["curve"], color="#2f6690")
     axes.set(xlabel="passes", ylabel="test error (%)", yscale="log")
-    axes.grid(alpha=0.25, which="both")
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes, which="both")
     axes.set_title(f"Fresh distortions — {dataset.name}", fontsize=11)
     return Section(
         text,

@@ -9,16 +9,13 @@ from importlib import resources
 from statistics import fmean
 
 import torch
-import torch.nn.functional as F
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from lenet1998 import codes
 from lenet1998.certainty import REJECTED_PERCENT, TARGET_PERCENT, rejected_percent, rejection
-from lenet1998.data import Dataset, normalise_digit, to_network_input
+from lenet1998.data import Dataset
 from lenet1998.data.mnist import NAME as MNIST
-from lenet1998.data.normalisation import FIELD, PADDING
 from lenet1998.evaluation import scores, wilson_interval
 from lenet1998.evidence.experiment import (
     Experiment,
@@ -30,29 +27,30 @@ from lenet1998.evidence.experiment import (
     in_words,
     spread,
 )
+from lenet1998.evidence.non_digits import (
+    LOOK_ALIKES,
+    OF_LOOK_ALIKES,
+    draw_patterns,
+    drawn_characters,
+    non_digits,
+)
 from lenet1998.learning.recipe import preset
 from lenet1998.learning.training import Run
-from lenet1998.models.checks import BACKGROUND, INK
+from lenet1998.report import plain_axes
 
 RECIPES = ("paper", "paper-distorted")
 KEPT_PERCENT = (95, 99)
 """Of the test digits, at the thresholds that non-digits are held against."""
 
-LOOK_ALIKES = "DOQo" + "!()/I[\\]il|" + "Zz" + "Ss" + "Gb" + "?" + "&B" + "gq"
-"""Characters of Fig. 3 that a reader may take for 0, 1, 2, 5, 6, 7, 8 or 9: our judgement."""
-
 RULES = ("penalty", "difference")
 """By the best penalty itself, and by its difference from the second best (Fig. 10)."""
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-_MOST = 1000  # non-digits of a kind
 _RESAMPLINGS = 200
-_GAP = 16  # pixels between the centres of two neighbouring digits
-_SHOWN = 8  # of each kind in the picture
 _WIDTH = 5.0  # inches
 _COLOURS = {"paper": "#2f6690", "paper-distorted": "#b5403a"}
 
-_DIGITS, _CODES_OF_DIGITS, _LOOK_ALIKES = "test digits", "Fig. 3's digits", "look-alikes"
+_DIGITS, _CODES_OF_DIGITS = "test digits", "Fig. 3's digits"
 
 
 @cache
@@ -65,56 +63,6 @@ def paper_rejections() -> tuple[tuple[str, float], ...]:
         for row in csv.DictReader(text.splitlines())
         if row[column]
     )
-
-
-def non_digits(images: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Patterns that are no digits, by their kind; the same for the same digits.
-
-    Characters of Fig. 3 are drawn as MNIST's digits are normalised: the 7x12 bitmap is fitted into
-    20x20 pixels with soft edges and centred by its mass. Those that look like digits are apart.
-
-    Args:
-        images: `(N, 1, 32, 32)` digits that some are made of, N >= 2.
-        labels: `(N,)`, not all alike.
-
-    Returns:
-        For each kind `(count, 1, 32, 32)` float32 in [-0.1, 1.175].
-    """
-    generator = torch.Generator().manual_seed(0)
-    first = torch.randperm(len(labels), generator=generator)[:_MOST]
-    second = torch.randperm(len(labels), generator=generator)[:_MOST]
-    first, second = (half[labels[first] != labels[second]] for half in (first, second))
-    noise = torch.randint(0, 256, (_MOST, FIELD, FIELD), generator=generator, dtype=torch.uint8)
-    strangers = [one for one in codes.CHARACTERS[1:-1] if one not in codes.DIGITS + LOOK_ALIKES]
-    return {
-        "letters": drawn_characters([one for one in strangers if one.isalpha()]),
-        "signs": drawn_characters([one for one in strangers if not one.isalpha()]),
-        _LOOK_ALIKES: drawn_characters(LOOK_ALIKES),
-        "pairs of digits": _neighbours(images[first], images[second]),
-        "halves of two digits": _halves(images[first], images[second]),
-        "noise": to_network_input(noise),
-        "blank": torch.full((1, *images.shape[1:]), BACKGROUND),
-    }
-
-
-def drawn_characters(characters: Sequence[str]) -> Tensor:
-    """Characters of Fig. 3, none of them blank, as inputs: `(len(characters), 1, 32, 32)`."""
-    bitmaps = codes.centres(characters).view(-1, codes.ROWS, codes.COLUMNS)
-    return to_network_input(torch.stack([normalise_digit(bitmap) for bitmap in bitmaps]))
-
-
-def _neighbours(left: Tensor, right: Tensor) -> Tensor:
-    """What a window sees that lies midway between two neighbouring digits (section VII)."""
-    half = _GAP // 2
-    return torch.maximum(
-        F.pad(left, (-half, half), value=BACKGROUND), F.pad(right, (half, -half), value=BACKGROUND)
-    )
-
-
-def _halves(above: Tensor, below: Tensor) -> Tensor:
-    """The upper half of one digit over the lower half of another."""
-    middle = above.shape[-2] // 2
-    return torch.cat([above[..., :middle, :], below[..., middle:, :]], dim=-2)
 
 
 def measure(runs: Runs, dataset: Dataset) -> Values:
@@ -363,7 +311,7 @@ def _rejection(name: str, ours: Values) -> str:
 
 def _non_digits(name: str, ours: Values) -> str:
     kinds, rubbish, most = ours["kinds"], ours["rubbish"], KEPT_PERCENT[0]
-    strangers = [kind for kind in kinds if kind not in (_CODES_OF_DIGITS, _LOOK_ALIKES)]
+    strangers = [kind for kind in kinds if kind not in (_CODES_OF_DIGITS, OF_LOOK_ALIKES)]
 
     def of_each(kind: str, rule: str, kept: int) -> float:
         return float(kinds[kind][rule][f"rejected_keeping_{kept}_percent"]["mean"])
@@ -371,7 +319,7 @@ def _non_digits(name: str, ours: Values) -> str:
     sentences = [
         f"{name}: the threshold on the penalty that keeps {most} % of the digits rejects "
         + ", ".join(f"{kind} {of_each(kind, 'penalty', most):.0f} %" for kind in strangers)
-        + f"; of the look-alikes {of_each(_LOOK_ALIKES, 'penalty', most):.0f} %, and of the ten "
+        + f"; of the look-alikes {of_each(OF_LOOK_ALIKES, 'penalty', most):.0f} %, and of the ten "
         "digits of Fig. 3, drawn as the letters are, "
         f"{of_each(_CODES_OF_DIGITS, 'penalty', most):.0f} %: so much may be owed to the drawing."
     ]
@@ -478,8 +426,7 @@ def draw_rejection(recipes: Values, dataset_name: str, comparable: bool) -> Figu
         )
     axes.set(xlabel="rejected (%)", ylabel="error of the others (%)", ylim=(0, None))
     axes.set_xlim(0, REJECTED_PERCENT[-1])
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     axes.legend(frameon=False, fontsize=9)
     figure.suptitle(f"Rejection by the difference — {dataset_name}", fontsize=11)
     return figure
@@ -505,34 +452,9 @@ def draw_penalties(recipes: Values, dataset_name: str) -> Figure:
     axes.set_xscale("log")
     axes.set_yticks(range(len(kinds)), kinds)
     axes.set(xlabel="best penalty (squared distance, eq. 7)", ylim=(len(kinds) - 0.5, -0.5))
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
     figure.suptitle(f"Penalties of digits and others — {dataset_name}", fontsize=11)
-    return figure
-
-
-def draw_patterns(kinds: Mapping[str, Tensor]) -> Figure:
-    """The first eight patterns of each kind, a row for each."""
-    pitch, caption = 1.32, 0.32  # of a tile's side
-    height = pitch * len(kinds)
-    figure = Figure(figsize=(_WIDTH, _WIDTH * height / _SHOWN), facecolor="white")
-    sheet = figure.add_axes((0, 0, 1, 1))
-    for row, (kind, images) in enumerate(kinds.items()):
-        y = row * pitch + caption
-        sheet.text(0.08, y - 0.06, f"{kind} ({len(images):,})", size=9, va="bottom")
-        for column, image in enumerate(images[:_SHOWN]):
-            sheet.imshow(
-                image[0, PADDING:-PADDING, PADDING:-PADDING].numpy(),
-                extent=(column + 0.06, column + 0.94, y + 0.94, y + 0.06),
-                vmin=BACKGROUND,
-                vmax=INK,
-                cmap="Greys",
-            )
-            corner = (column + 0.06, y + 0.06)
-            sheet.add_patch(Rectangle(corner, 0.88, 0.88, fill=False, lw=0.4, ec="#bbbbbb"))
-    sheet.set(xlim=(0, _SHOWN), ylim=(height, 0), aspect="auto")
-    sheet.axis("off")
     return figure
 
 

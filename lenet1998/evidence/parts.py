@@ -21,6 +21,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.evidence.fig07 import last_errors, paired
 from lenet1998.learning.recipe import Recipe, preset
+from lenet1998.report import plain_axes
 
 _EARLY = 3
 """The pass after which slow rules of learning still show."""
@@ -257,8 +258,7 @@ def _draw(values: Values, dataset_name: str) -> Figure:
     axes.axvline(values["published"]["test"]["mean"], color="#222222", linewidth=1, linestyle=":")
     axes.set_yticks(range(len(found)), list(found))
     axes.set(xlabel="test error (%)", ylim=(len(found) - 0.4, -0.6))
-    axes.grid(alpha=0.25, axis="x")
-    axes.spines[["top", "right"]].set_visible(False)
+    plain_axes(axes, axis="x")
     axes.set_title(f"One part replaced — {dataset_name}", fontsize=11)
     return figure
 
