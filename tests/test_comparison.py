@@ -12,6 +12,7 @@ from lenet1998.comparison_page import write_comparison
 from lenet1998.data import load_dataset
 from lenet1998.data.disturbances import rotated, shifted, with_noise
 from lenet1998.evaluation import evaluate
+from lenet1998.evidence import comparison as pictures
 from lenet1998.learning import RunError, seeds
 from lenet1998.learning.seeds import CLASSIC, MODERN, SeedErrors
 from lenet1998.models import registry
@@ -341,3 +342,8 @@ def test_command_trains_and_compares(trained, monkeypatch, capsys):
 def test_command_refuses_an_unknown_name(monkeypatch, capsys, tmp_path):
     assert _run(monkeypatch, "compare", "lenet-6", "--output", tmp_path) == 2
     assert "lenet-6" in capsys.readouterr().err
+
+
+def test_every_network_has_a_colour_and_a_marker_of_its_own():
+    assert len(set(pictures._COLOURS)) == len(pictures._COLOURS) >= len(seeds.COMPARED)
+    assert len(set(pictures._MARKERS)) == len(pictures._MARKERS) >= len(seeds.COMPARED)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from lenet1998.comparison import Comparison
 
 _WIDTH = 5.0  # inches
-_COLOURS = ("#b5403a", "#2f6690", "#4f7f52", "#a87b2d", "#7b5c9e", "#666666")
-_MARKERS = ("o", "s", "^", "v", "D", "P")
+_COLOURS = ("#b5403a", "#2f6690", "#4f7f52", "#a87b2d", "#7b5c9e", "#666666", "#3a9a9a")
+_MARKERS = ("o", "s", "^", "v", "D", "P", "X")
 _AXES = {
     "noise": ("pixels inverted (%)", 100),
     "shift": ("moved by (pixels)", 1),
