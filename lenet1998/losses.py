@@ -47,7 +47,8 @@ def map_loss(penalties: Tensor, labels: Tensor, j: float = 1.0) -> Tensor:
     right = _of_right_class(penalties, labels).unsqueeze(1)
     margins = torch.cat([right - penalties, right - j], dim=1)
     others = margins.scatter(1, labels.unsqueeze(1), -math.inf)
-    return F.softplus(torch.logsumexp(others, dim=1)).mean()
+    # Above its threshold softplus(x) is x; from 40 on that is so to the last bit of a float64.
+    return F.softplus(torch.logsumexp(others, dim=1), threshold=40).mean()
 
 
 def posterior(penalties: Tensor, j: float = math.inf) -> Tensor:

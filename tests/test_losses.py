@@ -117,6 +117,7 @@ def test_mistake_underflow_near_penalties_of_100(dtype: torch.dtype) -> None:
 # For any penalties
 
 
+@example([0.0, 20.0], 1.0)  # a margin just above 20
 @given(PENALTIES, RUBBISH)
 def test_eq_9_is_exact_and_not_negative(penalties: list[float], j: float) -> None:
     for label in range(len(penalties)):
