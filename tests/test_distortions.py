@@ -112,6 +112,40 @@ def test_identity_changes_no_bit() -> None:
     assert torch.equal(distort(images, repeated(IDENTITY, 20)), images)
 
 
+@pytest.mark.parametrize("interpolation", ["nearest", "bicubic"])
+def test_other_interpolations_leave_pixels_that_fall_on_pixels(interpolation: str) -> None:
+    images = to_network_input(noise(20))
+    same = distort(images, repeated(IDENTITY, 20), interpolation)
+    torch.testing.assert_close(same, images, rtol=0, atol=1e-5)
+    moved = distort(images, repeated((1, 0, 0, 3, -2), 20), interpolation)
+    bilinear = distort(images, repeated((1, 0, 0, 3, -2), 20))
+    torch.testing.assert_close(moved, bilinear, rtol=0, atol=1e-5)
+
+
+def test_interpolations_come_closer_to_the_image_the_smoother_they_are() -> None:
+    """Measured on a blob whose levels are known everywhere."""
+    x, y = coordinates()
+    parameters = Distortions(translation=1.0).draw(20, seed=4)
+    images = smooth_blob(x, y).repeat(20, 1, 1, 1)
+    inverse_scale, log_squeeze, shear, tx, ty = parameters.float().T[:, :, None, None]
+    height = inverse_scale * log_squeeze.exp()
+    source_y = 26 + height * (y - 26) + ty
+    source_x = 15.5 + inverse_scale / log_squeeze.exp() * (x - 15.5) - shear * height * (y - 18.5)
+    truth = smooth_blob(source_x + tx, source_y)[:, None]
+    errors = {
+        name: (distort(images, parameters, name) - truth).square().mean().sqrt().item()
+        for name in ("nearest", "bilinear", "bicubic")
+    }
+    assert errors["bicubic"] < errors["bilinear"] < 0.2 * errors["nearest"]
+
+
+def test_nearest_takes_no_level_that_is_not_there() -> None:
+    levels = torch.tensor([BACKGROUND, 0.3, INK])
+    images = levels[torch.randint(3, (10, 1, 32, 32), generator=torch.Generator().manual_seed(0))]
+    distorted = distort(images, Distortions().draw(10, seed=5), "nearest")
+    assert ((distorted[..., None] - levels).abs().min(dim=-1).values < 1e-6).all()
+
+
 @pytest.mark.parametrize(
     ("tx", "ty"), [(3, 0), (0, 2), (-2, 0), (0, -5), (1, -1), (40, 0), (0, 40)]
 )
@@ -184,13 +218,19 @@ def test_shear_is_measured_in_the_original_and_scales_with_the_height() -> None:
     torch.testing.assert_close(slopes, torch.full_like(slopes, 0.1 * 1.25**2), rtol=0, atol=1e-4)
 
 
-@given(seed=st.integers(0, 2**32), reach=st.floats(0, 20))
+@given(
+    seed=st.integers(0, 2**32),
+    reach=st.floats(0, 20),
+    interpolation=st.sampled_from(["bilinear", "nearest", "bicubic"]),
+)
 @settings(max_examples=50, deadline=None)
-def test_levels_stay_between_background_and_ink(seed: int, reach: float) -> None:
+def test_levels_stay_between_background_and_ink(
+    seed: int, reach: float, interpolation: str
+) -> None:
     images = to_network_input(noise(4, seed))
     images[0] = INK
     images[1] = BACKGROUND
-    distorted = distort(images, Distortions(translation=reach).draw(4, seed))
+    distorted = distort(images, Distortions(translation=reach).draw(4, seed), interpolation)
     assert distorted.min() >= BACKGROUND and distorted.max() <= INK
     assert (distorted[1] == BACKGROUND).all()
 
@@ -211,7 +251,8 @@ def test_takes_views_and_no_image_at_all() -> None:
     assert torch.equal(distort(one_digit, parameters), distort(one_digit.clone(), parameters))
     strided = distort(images[::2], parameters[::3])
     assert torch.equal(strided, distort(images[::2].clone(), parameters[::3].clone()))
-    assert distort(images[:0], parameters[:0]).shape == (0, 1, 32, 32)
+    for interpolation in ("bilinear", "nearest", "bicubic"):
+        assert distort(images[:0], parameters[:0], interpolation).shape == (0, 1, 32, 32)
 
 
 # The distribution
@@ -312,13 +353,21 @@ def test_refuses_parameters_that_are_not_finite(value: float, position: int) -> 
         distort(to_network_input(noise(1)), parameters)
 
 
-def test_huge_finite_parameters_do_no_harm() -> None:
+@pytest.mark.parametrize("interpolation", ["bilinear", "nearest", "bicubic"])
+def test_huge_finite_parameters_do_no_harm(interpolation: str) -> None:
     images = to_network_input(noise(5))
     parameters = repeated(IDENTITY, 5)
     parameters.diagonal().copy_(torch.tensor([1e30, 60.0, 1e30, 1e30, -1e30]))
-    distorted = distort(images, parameters)
+    distorted = distort(images, parameters, interpolation)
     assert distorted.min() >= BACKGROUND and distorted.max() <= INK
     assert (distorted[3:] == BACKGROUND).all()
+
+
+def test_refuses_an_unknown_interpolation() -> None:
+    with pytest.raises(ValueError, match=r"expected interpolation 'bilinear' or .*, got 'cubic'"):
+        distort(to_network_input(noise(1)), repeated(IDENTITY), "cubic")
+    with pytest.raises(ValueError, match=r"expected interpolation 'bilinear' or .*, got 'cubic'"):
+        Distortions(interpolation="cubic")
 
 
 def test_numba_is_imported_only_to_distort() -> None:

@@ -8,13 +8,14 @@ import pytest
 import torch
 
 from lenet1998.data import Dataset, load_dataset
-from lenet1998.evidence import choices, fig05, fig07, parts
+from lenet1998.evidence import chance, choices, fig05, fig07, parts
 from lenet1998.evidence.experiment import Experiment, Section
 from lenet1998.learning.recipe import Recipe, preset
 from lenet1998.learning.training import PassRecord, Run
 from lenet1998.models.classic import LeNet5Classic
 
 NET = LeNet5Classic()
+CHOICES_OF_TRIALS = ("ranges", "rates", "originals", "interpolation")
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +52,14 @@ def words(section: Section) -> str:
 
 
 def test_pairs_of_seeds():
-    pairs = fig07.paired([0.8, 0.9, 1.0], [1.0, 1.1, 1.2])
+    pairs = chance.paired([0.8, 0.9, 1.0], [1.0, 1.1, 1.2])
     assert pairs["gains"] == pytest.approx([0.2, 0.2, 0.2])
     assert pairs["mean"] == pytest.approx(0.2)
     # t(0.975, 2) = 4.3027; deviation 0.1, so half the interval is 4.3027 * 0.1 / sqrt(3).
-    pairs = fig07.paired([0.0, 0.0, 0.0], [0.1, 0.2, 0.3])
+    pairs = chance.paired([0.0, 0.0, 0.0], [0.1, 0.2, 0.3])
     assert pairs["interval"] == pytest.approx([0.2 - 0.2484, 0.2 + 0.2484], abs=1e-4)
     assert pairs["p"] == pytest.approx(0.074, abs=1e-3)
-    assert fig07.paired([0.8], [1.0])["interval"] is None
+    assert chance.paired([0.8], [1.0])["interval"] is None
 
 
 def test_fig05_counts_points_within_the_band(digits):
@@ -106,6 +107,31 @@ def test_fig07_names_the_best_way_to_distort(digits):
     assert len(section.tables[0].rows) == 1 + len(fig07.TRIALS)
 
 
+@pytest.mark.parametrize(("bicubic", "beyond"), [([0.5, 0.6, 0.41], True), ([1, 1.1, 0.8], False)])
+def test_fig07_says_which_change_of_distortions_is_beyond_chance(bicubic, beyond, digits):
+    values = measured(fig07.WHAT_DECIDES, {"half-gentle-9-bicubic": bicubic}, digits)
+    section = fig07.WHAT_DECIDES.present(values, digits)
+    said = "Beyond chance (95 %): interpolation, bilinear to bicubic." in words(section)
+    assert said == beyond
+    (row,) = (row for row in section.tables[1].rows if row[0].endswith("bicubic"))
+    assert row[1:5] == ["1", "1.00", f"{sum(bicubic) / 3:.2f}", f"{1 - sum(bicubic) / 3:+.2f}"]
+
+
+def test_fig07_changes_are_means_over_pairs_that_differ_by_nothing_else(digits):
+    last = {"measured-gentle-9": [0.7, 0.81, 0.6], "half-gentle-9": [0.4, 0.5, 0.3]}
+    values = measured(fig07.WHAT_DECIDES, last, digits)["changes"]["rates, printed to gentle"]
+    assert values["gain"]["gains"] == pytest.approx([0.3, 0.2967, 0.3], abs=1e-4)
+    trials = {trial.recipe.name: trial for trial in fig07.TRIALS}
+    for change, pairs in fig07.CHANGES.items():
+        changed = change.split(",")[0]
+        for one, other in pairs:
+            before, after = (
+                {name: getattr(trials[trial], name) for name in CHOICES_OF_TRIALS}
+                for trial in (one, other)
+            )
+            assert {name for name in before if before[name] != after[name]} == {changed}
+
+
 def test_the_recipe_is_the_trial_of_least_error():
     text = (resources.files("lenet1998") / "evidence" / "results.json").read_text()
     found = json.loads(text)["experiments"]["fig07-choice"]["values"]["trials"]
@@ -146,22 +172,20 @@ def test_choices_measure_the_distance_to_fig05(digits):
     assert values["paper"]["distance_to_fig05"] == pytest.approx(away, abs=0.03)
 
 
-def test_choices_take_the_spread_of_all_readings(digits):
+def test_choices_are_told_apart_seed_by_seed(digits):
     errors = {
         "paper,mu=0.02": [1.3, 1.39, 1.2],
         "paper,mu=0.1": [1.1, 1.0, 0.9],
+        "paper,j=4.0": [0.8, 0.91, 0.7],
         "paper,init_bound=2.4,init_power=1.0": [60.0, 20.0, 90.0],
     }
     values = measured(choices.CHOICES, errors, digits)
-    # Of the 19 readings that learn two differences spread, by 0.0058 and 0.1 points.
-    assert len(choices.READINGS) == 20
-    variance = (0.1**2 + 0.00577**2) / 19
-    assert values["half_interval"] == pytest.approx(2.0244 * (variance / 3) ** 0.5, rel=0.01)
     (table,) = choices.CHOICES.present(values, digits).tables
-    rows = {tuple(row[:2]): row[-1] for row in table.rows}
-    assert rows["μ", "0.02 (printed)"] == "worse"
-    assert rows["μ", "0.1"] == "not told apart by the error"
-    assert rows["initial weights", "within 2.4/F (printed)"] == "hardly learns"
+    rows = {tuple(row[:2]): row[-3:] for row in table.rows}
+    assert rows["μ", "0.02 (printed)"] == ["+0.30", "+0.28 to +0.31", "worse"]
+    assert rows["μ", "0.1"][-1] == "not told apart by the error"
+    assert rows["rubbish class", "j = 4"][-1] == "better"
+    assert rows["initial weights", "within 2.4/F (printed)"][-1] == "hardly learns"
 
 
 def test_every_reading_changes_one_choice_and_has_a_name_of_its_own():

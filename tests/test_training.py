@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from lenet1998.data import Dataset, load_dataset
+from lenet1998.data import Dataset, Distortions, load_dataset
 from lenet1998.learning import Recipe, RunError, preset, train
 from lenet1998.learning.training import METRICS, STATE, Run, _Patterns
 
@@ -131,6 +131,14 @@ def test_distorted_copies_are_each_seen_once_in_their_turn(digits):
     assert sum(as_they_were) == len(originals)
     assert len({image.numpy().tobytes() for image in seen}) == 600
     assert torch.equal(passes[3][0], passes[0][0])  # the fourth pass begins anew
+
+
+def test_copies_are_distorted_as_the_recipe_interpolates(digits):
+    black = digits.training_images > 0.5
+    two_levels = replace(digits, training_images=torch.where(black, 1.0, -0.1))
+    recipe = Recipe(distorted_copies=1, distortions=Distortions(interpolation="nearest"))
+    images, _, _ = _Patterns(recipe, two_levels).of_pass(1)
+    assert (((images - 1).abs() < 1e-6) | ((images + 0.1).abs() < 1e-6)).all()
 
 
 def test_the_estimate_of_curvature_is_made_before_each_pass(digits, monkeypatch):

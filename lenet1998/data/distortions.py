@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 SIDE = 32  # of the network's input
@@ -18,6 +19,8 @@ SHEAR_AXIS = 18.5  # row that a shear leaves in place
 BASELINE = 26.0  # row about which the height changes: where MNIST's digits stand
 BACKGROUND = np.float32(-0.1)
 PARAMETERS = 5
+
+INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,19 @@ class Distortions:
         log_squeeze: greatest |log q|; the width is multiplied by q, the height divided by it.
         shear: greatest shear to either side, in columns per row.
         translation: greatest tx and ty in either direction, in pixels before scaling.
+        interpolation: of levels between pixels, as `distort` takes it. Not printed; bilinear
+            reproduces Fig. 7 to about one grey value.
 
     Raises:
-        ValueError: for a range that is empty or not finite, or a scale that is not positive.
+        ValueError: for a range that is empty or not finite, a scale that is not positive, or an
+            unknown interpolation.
     """
 
     inverse_scale: tuple[float, float] = (0.75, 1.40)
     log_squeeze: float = 0.1
     shear: float = 0.14
     translation: float = 2.0
+    interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
         low, high = self.inverse_scale
@@ -52,11 +59,13 @@ class Distortions:
         for name in ("log_squeeze", "shear", "translation"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ValueError(f"expected {name} finite and >= 0, got {getattr(self, name)}")
+        _check(self.interpolation)
 
     def narrowed(self, share: float) -> Distortions:
         """The same distortions, every range reduced to a share of its width, 0 to 1."""
         low, high = self.inverse_scale
-        return Distortions(
+        return replace(
+            self,
             inverse_scale=(low**share, high**share),
             log_squeeze=share * self.log_squeeze,
             shear=share * self.shear,
@@ -86,8 +95,8 @@ class Distortions:
         return low + (high - low) * uniform
 
 
-def distort(images: Tensor, parameters: Tensor) -> Tensor:
-    """Distort each image by its own affine map, with bilinear interpolation.
+def distort(images: Tensor, parameters: Tensor, interpolation: str = "bilinear") -> Tensor:
+    """Distort each image by its own affine map.
 
     The value at column x, row y of a distorted image is that of the original at
 
@@ -104,13 +113,17 @@ def distort(images: Tensor, parameters: Tensor) -> Tensor:
     Args:
         images: `(N, 1, 32, 32)` float32 on the CPU, the padded input levels, background -0.1.
         parameters: `(N, 5)`, columns 1/s, log q, shear, tx, ty; (1, 0, 0, 0, 0) changes nothing.
+        interpolation: between pixels: `"bilinear"`; `"nearest"`, the level of the nearest pixel;
+            or `"bicubic"`, where levels beyond those of the image are cut off.
 
     Returns:
         `(N, 1, 32, 32)` float32, new.
 
     Raises:
-        ValueError: for another shape, type or device, or a parameter that is not finite.
+        ValueError: for another shape, type or device, a parameter that is not finite, or an unknown
+            interpolation.
     """
+    _check(interpolation)
     if images.shape[1:] != (1, SIDE, SIDE) or images.dtype != torch.float32 or not images.is_cpu:
         raise ValueError(
             f"images must be (N, 1, {SIDE}, {SIDE}) float32 on the CPU, "
@@ -128,9 +141,32 @@ def distort(images: Tensor, parameters: Tensor) -> Tensor:
     # Finite in float32 leaves room: the coordinates that follow, in float64, are then finite too.
     if not maps.float().isfinite().all():
         raise ValueError("parameters must be finite, and so must the maps that follow from them")
+    if interpolation != "bilinear":
+        return _resampled(images, maps, interpolation)
     distorted = torch.empty_like(images, memory_format=torch.contiguous_format)
     _compiled()(images.contiguous().numpy(), maps.numpy(), distorted.numpy())
     return distorted
+
+
+def _check(interpolation: str) -> None:
+    if interpolation not in INTERPOLATIONS:
+        expected = " or ".join(map(repr, INTERPOLATIONS))
+        raise ValueError(f"expected interpolation {expected}, got {interpolation!r}")
+
+
+def _resampled(images: Tensor, maps: Tensor, interpolation: str) -> Tensor:
+    """What `distort` gives, by PyTorch's interpolations."""
+    width, slant, tx, height, ty = maps.float().T[..., None, None]
+    row, column = torch.arange(SIDE)[:, None], torch.arange(SIDE)
+    y = (BASELINE + height * (row - BASELINE) + ty).expand(-1, SIDE, SIDE)
+    x = CENTRE + width * (column - CENTRE) + slant * (row - SHEAR_AXIS) + tx
+    # For grid_sample the field goes from -1 to 1; all is background from a field's width off it.
+    grid = (torch.stack([x, y], dim=-1) / CENTRE - 1).clamp(-3, 3)
+    background = float(BACKGROUND)
+    ink = F.grid_sample(images - background, grid, mode=interpolation, align_corners=True)
+    least, greatest = images.flatten(1).aminmax(dim=1)
+    least, greatest = least.clamp(max=background), greatest.clamp(min=background)
+    return (ink + background).clamp(least.view(-1, 1, 1, 1), greatest.view(-1, 1, 1, 1))
 
 
 def _interpolate(images: Any, maps: Any, distorted: Any) -> None:

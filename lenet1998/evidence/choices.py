@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import fmean
 
 from matplotlib.figure import Figure
-from scipy import stats
 
 from lenet1998.data import Dataset
 from lenet1998.data.mnist import NAME as MNIST
+from lenet1998.evidence.chance import interval_in_words, paired, verdict
 from lenet1998.evidence.experiment import (
     Experiment,
     Picture,
@@ -19,10 +19,10 @@ from lenet1998.evidence.experiment import (
     Table,
     Values,
     in_words,
+    last_errors,
     spread,
 )
 from lenet1998.evidence.fig05 import learning_curve, paper_curve
-from lenet1998.evidence.fig07 import last_errors
 from lenet1998.learning.recipe import Recipe, preset
 from lenet1998.report import plain_axes
 
@@ -79,26 +79,14 @@ READINGS = (
 
 def _measure(runs: Runs, dataset: Dataset) -> Values:
     ours = last_errors(runs, "paper")
-    values: Values = {"paper": _of(runs, "paper"), "readings": {}}
-    costs: dict[str, list[float]] = {}
-    for reading in READINGS:
-        name = reading.recipe.name
-        pairs = zip(last_errors(runs, name), ours, strict=True)
-        costs[name] = [error - paper for error, paper in pairs]
-        values["readings"][name] = _of(runs, name) | {"cost": round(fmean(costs[name]), 4)}
-    # So few seeds say little of their own spread; that of all readings that learn is taken for all.
-    learning = [
-        costs[name]
-        for name, found in values["readings"].items()
-        if found["validation"]["mean"] < _LEARNS and len(costs[name]) > 1
-    ]
-    freedom = sum(len(cost) - 1 for cost in learning)
-    values["half_interval"] = None
-    if freedom:
-        variance = sum((len(cost) - 1) * stdev(cost) ** 2 for cost in learning) / freedom
-        half = stats.t.ppf(0.975, freedom) * sqrt(variance / len(ours))
-        values["half_interval"] = round(float(half), 4)
-    return values
+    return {
+        "paper": _of(runs, "paper"),
+        "readings": {
+            reading.recipe.name: _of(runs, reading.recipe.name)
+            | {"cost": paired(ours, last_errors(runs, reading.recipe.name))}
+            for reading in READINGS
+        },
+    }
 
 
 def _of(runs: Runs, name: str) -> Values:
@@ -132,27 +120,27 @@ def _present(values: Values, dataset: Dataset) -> Section:
     ]
     if not dataset.name.startswith(MNIST):
         text.append("These are not the paper's digits: its curve is no measure of them.")
-    half = values["half_interval"]
-    if half is not None:
+    if seeds > 1:
         text.append(
-            f"A mean difference of {half:.2f} points or more from 'paper', over the same seeds, is "
-            "beyond chance (95 %; the spread between seeds is that of all readings together). What "
-            "is smaller may still be real: these runs cannot tell."
+            "Whether a reading is worse or better than 'paper' is said where the 95 % interval of "
+            "the difference, seed by seed, leaves 0 out. Of twenty readings that changed nothing, "
+            "one would be called so by chance; and what is not told apart may still differ."
         )
-    rows = [[*_row("paper", "", paper), "–", "–"]]
+    rows = [[*_row("paper", "", paper), "–", "–", "–"]]
     for reading in READINGS:
         found = values["readings"][reading.recipe.name]
         words = reading.reading + (" (printed)" if reading.printed else "")
         rows.append(
             [
                 *_row(reading.choice, words, found),
-                f"{found['cost']:+.2f}",
-                _conclusion(found, paper, half),
+                f"{found['cost']['mean']:+.2f}",
+                interval_in_words(found["cost"]),
+                _conclusion(found, paper),
             ]
         )
     header = (
         *("choice", "reading", "validation error, %", "pass 2", "training, %"),
-        *("from Fig. 5, points", "against 'paper', points", "conclusion"),
+        *("from Fig. 5, points", "against 'paper', points", "95 % interval", "conclusion"),
     )
     picture = Picture(
         "choices",
@@ -176,14 +164,11 @@ def _row(choice: str, reading: str, found: Values) -> list[str]:
     ]
 
 
-def _conclusion(found: Values, paper: Values, half: float | None) -> str:
+def _conclusion(found: Values, paper: Values) -> str:
     if found["validation"]["mean"] > _LEARNS:
         return "hardly learns"
-    words = "so few seeds cannot say"
-    if half is not None:
-        words = "not told apart by the error"
-        if abs(found["cost"]) > half:
-            words = "worse" if found["cost"] > 0 else "better"
+    effect = verdict(found["cost"]) or "so few seeds cannot say"
+    words = "not told apart by the error" if effect == "same" else effect
     away = found["distance_to_fig05"] - paper["distance_to_fig05"]
     return words + (", farther from Fig. 5" if away > _AWAY else "")
 
@@ -222,6 +207,5 @@ CHOICES = Experiment(
     recipes=(preset("paper"), *(reading.recipe for reading in READINGS)),
     measure=_measure,
     present=_present,
-    seeds=2,
     validation=True,
 )

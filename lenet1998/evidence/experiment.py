@@ -88,6 +88,11 @@ class Experiment:
     validation: bool = False
 
 
+def last_errors(runs: Runs, name: str) -> list[float]:
+    """Test errors in percent after the last pass, one for each seed."""
+    return [run.records[-1].test_error_percent for run in runs[name]]
+
+
 def spread(values: Sequence[float]) -> Values:
     """Seeds' values in one object: each of them, mean, standard deviation, least and greatest."""
     return {

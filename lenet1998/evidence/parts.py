@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from lenet1998.data import Dataset
 from lenet1998.data.mnist import NAME as MNIST
+from lenet1998.evidence.chance import paired, verdict
 from lenet1998.evidence.experiment import (
     Experiment,
     Picture,
@@ -17,9 +18,9 @@ from lenet1998.evidence.experiment import (
     Table,
     Values,
     in_words,
+    last_errors,
     spread,
 )
-from lenet1998.evidence.fig07 import last_errors, paired
 from lenet1998.learning.recipe import Recipe, preset
 from lenet1998.report import plain_axes
 
@@ -217,10 +218,7 @@ def _effect(found: Values) -> str:
     """What replacing a part does: `"lost"`, `"worse"`, `"better"`, `"same"`, or `""`: unknown."""
     if found["test"]["mean"] > 50:
         return "lost"
-    if found["cost"]["interval"] is None:
-        return ""
-    low, high = found["cost"]["interval"]
-    return "worse" if low > 0 else "better" if high < 0 else "same"
+    return verdict(found["cost"])
 
 
 def _verdict(found: Values) -> str:

@@ -239,5 +239,6 @@ def _augment(images: Tensor, recipe: MinibatchRecipe, generator: torch.Generator
         mirrored = torch.rand(len(images), generator=generator) < 0.5
         images[mirrored] = images[mirrored].flip(3)
     if recipe.distortions is not None:
-        images = distort(images, recipe.distortions.draw(len(images), generator))
+        drawn = recipe.distortions.draw(len(images), generator)
+        images = distort(images, drawn, recipe.distortions.interpolation)
     return images

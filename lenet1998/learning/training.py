@@ -308,7 +308,8 @@ class _Patterns:
                 if self._recipe.fresh
                 else self._distortions[chosen[distorted] - originals]
             )
-            images[distorted] = distort(images[distorted], distortions)
+            interpolation = self._recipe.distortions.interpolation
+            images[distorted] = distort(images[distorted], distortions, interpolation)
         if self._recipe.inverted_pixels:
             seed = int(_generator(self._recipe.seed, _NOISE, number).integers(2**62))
             images = with_noise(images, self._recipe.inverted_pixels, seed)
