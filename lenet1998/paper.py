@@ -178,6 +178,8 @@ def _is_of(experiment: Experiment, found: Values, dataset: Dataset) -> bool:
 def _write(
     results: dict[str, Any], chosen: Mapping[str, Experiment], dataset: Dataset, folder: Path
 ) -> None:
+    measured = results["experiments"]
+    results["experiments"] = {name: measured[name] for name in chosen if name in measured}
     # By way of JSON, so that the report shows what the file holds and nothing else.
     text = json.dumps(results, indent=1) + "\n"
     there = json.loads(text)["experiments"]

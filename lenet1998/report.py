@@ -9,7 +9,9 @@ from html import escape
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 _STYLE = """
 :root { color-scheme: light dark; }
@@ -47,6 +49,13 @@ def plain_axes(axes: Axes, **grid: Any) -> None:
     """
     axes.grid(alpha=0.25, **grid)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def log_percent(axis: Axis) -> None:
+    """Label a logarithmic axis 0.5, 1, 2, 5, ... and not with powers of ten."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 class Page:

@@ -7,6 +7,7 @@ from math import sqrt
 from statistics import fmean
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from lenet1998.data import Dataset
 from lenet1998.data.mnist import NAME as MNIST
@@ -24,7 +25,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.evidence.fig05 import learning_curve, paper_curve
 from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.report import plain_axes
+from lenet1998.report import log_percent, plain_axes
 
 _LEARNS = 5.0  # percent; what ends above it has not learnt to read
 _AWAY = 0.05  # points farther from Fig. 5 than 'paper', to be said so
@@ -185,7 +186,7 @@ def _draw(values: Values, dataset_name: str) -> Figure:
     }
     for index, (name, found) in enumerate(shown.items()):
         curve = found["online_curve"]
-        if curve[-1] < 50:
+        if found["validation"]["mean"] < _LEARNS:
             axes.plot(
                 range(1, len(curve) + 1),
                 curve,
@@ -195,6 +196,8 @@ def _draw(values: Values, dataset_name: str) -> Figure:
                 linewidth=1.2 if index else 2,
             )
     axes.set(xlabel="passes", ylabel="training error on line (%)", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    log_percent(axes.yaxis)
     plain_axes(axes, which="both")
     axes.legend(frameon=False, fontsize=8)
     axes.set_title(dataset_name, fontsize=9)

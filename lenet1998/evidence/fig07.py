@@ -26,7 +26,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.learning.recipe import PRINTED_SCHEDULE, Recipe, preset
 from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.report import plain_axes
+from lenet1998.report import log_percent, plain_axes
 
 _PAPER_TEST_ERROR_PERCENT = 0.8
 ORIGINALS = (359, 366, 339, 330, 336, 376, 331, 337, 333, 334)
@@ -431,6 +431,7 @@ def _present_longer(values: Values, dataset: Dataset) -> Section:
     axes = figure.add_subplot()
     axes.plot(range(1, passes + 1), values["curve"], color="#2f6690")
     axes.set(xlabel="passes", ylabel="test error (%)", yscale="log")
+    log_percent(axes.yaxis)
     plain_axes(axes, which="both")
     axes.set_title(f"Fresh distortions — {dataset.name}", fontsize=11)
     return Section(
