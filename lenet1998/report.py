@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Sequence
 from html import escape
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -49,6 +50,12 @@ def plain_axes(axes: Axes, **grid: Any) -> None:
     """
     axes.grid(alpha=0.25, **grid)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def titled(what: str, dataset_name: str) -> str:
+    """The title of a plot: what it shows, on which digits, in lines that five inches hold."""
+    line = f"{what} — {dataset_name}"
+    return line if len(line) <= 50 else "\n".join([what, *wrap(dataset_name, 50)])
 
 
 def log_percent(axis: Axis) -> None:

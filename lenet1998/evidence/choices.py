@@ -25,7 +25,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.evidence.fig05 import learning_curve, paper_curve
 from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.report import log_percent, plain_axes
+from lenet1998.report import log_percent, plain_axes, titled
 
 _LEARNS = 5.0  # percent; what ends above it has not learnt to read
 _AWAY = 0.05  # points farther from Fig. 5 than 'paper', to be said so
@@ -200,7 +200,7 @@ def _draw(values: Values, dataset_name: str) -> Figure:
     log_percent(axes.yaxis)
     plain_axes(axes, which="both")
     axes.legend(frameon=False, fontsize=8)
-    axes.set_title(dataset_name, fontsize=9)
+    axes.set_title(titled("Readings of the open choices", dataset_name), fontsize=11)
     return figure
 
 

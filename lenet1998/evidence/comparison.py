@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lenet1998.certainty import REJECTED_PERCENT, TARGET_PERCENT
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 if TYPE_CHECKING:
     from lenet1998.comparison import Comparison
@@ -64,7 +64,7 @@ def draw_errors(comparison: Comparison, paper_error_percent: float | None) -> Fi
     axes.set(xlabel="test error (%)", ylim=(count - 0.4, -0.6))
     axes.set_xlim(0, 1.06 * max(greatest, paper_error_percent or 0.1))
     plain_axes(axes)
-    figure.suptitle(f"Test error — {comparison.dataset}", fontsize=11)
+    figure.suptitle(titled("Test error", comparison.dataset), fontsize=11)
     return figure
 
 
@@ -166,4 +166,4 @@ def _legend(figure: Figure, axes: Axes) -> None:
 
 
 def _title(figure: Figure, what: str, comparison: Comparison) -> None:
-    figure.suptitle(f"{what} — {comparison.dataset}", fontsize=11)
+    figure.suptitle(titled(what, comparison.dataset), fontsize=11)

@@ -25,7 +25,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.learning.recipe import preset
 from lenet1998.learning.training import Run
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 KINDS = {"test": "test", "online_training": "training, on line"}
 _COLOURS = {"test": "#b5403a", "online_training": "#2f6690"}
@@ -100,7 +100,7 @@ def draw(curves: Sequence[LearningCurve], dataset_name: str) -> Figure:
         xlabel="passes through the training set", ylabel="error (%)", xlim=(0, None), ylim=(0, None)
     )
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_title(f"LeNet-5, learning curve (Fig. 5) — {dataset_name}", fontsize=11)
+    axes.set_title(titled("LeNet-5, learning curve (Fig. 5)", dataset_name), fontsize=11)
     plain_axes(axes)
     axes.legend(frameon=False)
     return figure

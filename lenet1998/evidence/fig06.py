@@ -24,7 +24,7 @@ from lenet1998.evidence.experiment import (
     spread,
 )
 from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 _WIDTH = 5.0  # inches
 _COLOURS = {"test": "#b5403a", "training": "#2f6690"}
@@ -332,7 +332,9 @@ def _draw(values: Values) -> Figure:
     axes.minorticks_off()
     axes.margins(x=0.12)
     axes.set(xlabel="training patterns", ylabel="error (%)", ylim=(0, None))
-    axes.set_title(f"Training sets of different size (Fig. 6) — {values['dataset']}", fontsize=11)
+    axes.set_title(
+        titled("Training sets of different size (Fig. 6)", values["dataset"]), fontsize=11
+    )
     plain_axes(axes)
     axes.legend(frameon=False, fontsize=9)
     return figure

@@ -26,7 +26,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.learning.recipe import PRINTED_SCHEDULE, Recipe, preset
 from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.report import log_percent, plain_axes
+from lenet1998.report import log_percent, plain_axes, titled
 
 _PAPER_TEST_ERROR_PERCENT = 0.8
 ORIGINALS = (359, 366, 339, 330, 336, 376, 331, 337, 333, 334)
@@ -181,7 +181,7 @@ def _draw_pairs(values: Values, dataset_name: str) -> Figure:
     axes.set_xticks(range(len(columns)), [name.replace("-", "-\n", 1) for name in columns])
     axes.set(ylabel="test error (%)", xlim=(-0.5, len(columns) - 0.5))
     plain_axes(axes, axis="y")
-    axes.set_title(f"Pairs of seeds — {dataset_name}", fontsize=11)
+    axes.set_title(titled("Pairs of seeds", dataset_name), fontsize=11)
     return figure
 
 
@@ -433,7 +433,7 @@ def _present_longer(values: Values, dataset: Dataset) -> Section:
     axes.set(xlabel="passes", ylabel="test error (%)", yscale="log")
     log_percent(axes.yaxis)
     plain_axes(axes, which="both")
-    axes.set_title(f"Fresh distortions — {dataset.name}", fontsize=11)
+    axes.set_title(titled("Fresh distortions", dataset.name), fontsize=11)
     return Section(
         text,
         pictures=[Picture("fig07-longer", figure, "The test error, mean of the seeds.")],

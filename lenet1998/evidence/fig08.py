@@ -31,7 +31,7 @@ from lenet1998.evidence.experiment import (
 )
 from lenet1998.learning.recipe import preset
 from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 RECIPES = ("paper", "paper-distorted")
 PARTNER = "paper-distorted"
@@ -519,7 +519,7 @@ def draw_overlaps(recipes: Values, dataset_name: str) -> Figure:
     axes.set_yticks(range(len(rows)), [label for label, _, _ in rows])
     axes.set(xlabel="misread by both (%)", xlim=(0, None), ylim=(len(rows) - 0.5, -0.5))
     plain_axes(axes)
-    figure.suptitle(f"Misread digits shared — {dataset_name}", fontsize=11)
+    figure.suptitle(titled("Misread digits shared", dataset_name), fontsize=11)
     return figure
 
 

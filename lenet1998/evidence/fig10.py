@@ -36,7 +36,7 @@ from lenet1998.evidence.non_digits import (
 )
 from lenet1998.learning.recipe import preset
 from lenet1998.learning.training import Run
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 RECIPES = ("paper", "paper-distorted")
 KEPT_PERCENT = (95, 99)
@@ -428,7 +428,7 @@ def draw_rejection(recipes: Values, dataset_name: str, comparable: bool) -> Figu
     axes.set_xlim(0, REJECTED_PERCENT[-1])
     plain_axes(axes)
     axes.legend(frameon=False, fontsize=9)
-    figure.suptitle(f"Rejection by the difference — {dataset_name}", fontsize=11)
+    figure.suptitle(titled("Rejection by the difference", dataset_name), fontsize=11)
     return figure
 
 
@@ -454,7 +454,7 @@ def draw_penalties(recipes: Values, dataset_name: str) -> Figure:
     axes.set(xlabel="best penalty (squared distance, eq. 7)", ylim=(len(kinds) - 0.5, -0.5))
     plain_axes(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.suptitle(f"Penalties of digits and others — {dataset_name}", fontsize=11)
+    figure.suptitle(titled("Penalties of digits and others", dataset_name), fontsize=11)
     return figure
 
 

@@ -27,7 +27,7 @@ from lenet1998.evaluation import scores
 from lenet1998.evidence.experiment import Experiment, Picture, Runs, Section, Table, Values
 from lenet1998.learning.recipe import preset
 from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 MOST_DIGITS = 2500
 """Of the test set that are disturbed, evenly taken from all of it."""
@@ -528,7 +528,7 @@ def _draw_curves(values: Values) -> Figure:
         plain_axes(axes)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.suptitle(f"Disturbed digits (Fig. 13) — {values['dataset']}", fontsize=11)
+    figure.suptitle(titled("Disturbed digits (Fig. 13)", values["dataset"]), fontsize=11)
     return figure
 
 

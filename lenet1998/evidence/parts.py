@@ -22,7 +22,7 @@ from lenet1998.evidence.experiment import (
     spread,
 )
 from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.report import plain_axes
+from lenet1998.report import plain_axes, titled
 
 _EARLY = 3
 """The pass after which slow rules of learning still show."""
@@ -257,7 +257,7 @@ def _draw(values: Values, dataset_name: str) -> Figure:
     axes.set_yticks(range(len(found)), list(found))
     axes.set(xlabel="test error (%)", ylim=(len(found) - 0.4, -0.6))
     plain_axes(axes, axis="x")
-    axes.set_title(f"One part replaced — {dataset_name}", fontsize=11)
+    axes.set_title(titled("One part replaced", dataset_name), fontsize=11)
     return figure
 
 
