@@ -15,7 +15,8 @@ from lenet1998.evidence.choices import CHOICES
 from lenet1998.evidence.experiment import Experiment, Section, Values
 from lenet1998.evidence.fig05 import FIG05
 from lenet1998.evidence.fig06 import experiment as fig06
-from lenet1998.evidence.fig07 import FIG07, LONGER, WHAT_DECIDES
+from lenet1998.evidence.fig07 import FIG07, LONGER
+from lenet1998.evidence.fig07_choice import WHAT_DECIDES
 from lenet1998.evidence.fig08 import FIG08
 from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig13 import FIG13
@@ -92,13 +93,18 @@ def recompute(
     source = replace(QUICK, place=place) if quick else Source(place)
     dataset = source.load()
     held_out = len(dataset.training_labels) // _HELD_OUT
-    chosen = experiments(len(dataset.training_labels))
+    known = experiments(len(dataset.training_labels))
     folder.mkdir(parents=True, exist_ok=True)
-    results = _earlier(folder, dataset, chosen)
-    for name, experiment in chosen.items():
+    earlier = _earlier(folder, dataset, known)
+    measured = {name: facts for name, (facts, _) in earlier.items()}
+    sections = {name: section for name, (_, section) in earlier.items()}
+    results: dict[str, Any] = {"digits": dataset.name, "experiments": measured}
+    for section in sections.values():
+        _draw(section, folder)
+    for name, experiment in known.items():
         if only and name not in only:
             continue
-        digits = dataset.with_validation_split(held_out) if experiment.validation else dataset
+        digits = _digits(experiment, dataset)
         count = seeds or (QUICK_SEEDS if quick else experiment.seeds)
         passes = min(experiment.passes, QUICK_PASSES) if quick else experiment.passes
         names = ", ".join(one.name for one in experiment.recipes)
@@ -116,7 +122,7 @@ def recompute(
         by_name = {
             one.name: runs[count * k : count * (k + 1)] for k, one in enumerate(experiment.recipes)
         }
-        results["experiments"][name] = {
+        facts = {
             "title": experiment.title,
             "digits": digits.name,
             "seeds": count,
@@ -124,7 +130,12 @@ def recompute(
             "recipes": {one.name: choices(one) for one in experiment.recipes},
             "values": experiment.measure(by_name, digits),
         }
-        _write(results, chosen, dataset, folder)
+        # By way of JSON, so that the report shows what the file holds and nothing else.
+        measured[name] = json.loads(json.dumps(facts))
+        sections[name] = experiment.present(measured[name]["values"], digits)
+        _draw(sections[name], folder)
+        results["experiments"] = {one: measured[one] for one in known if one in measured}
+        _write(results, sections, dataset, folder)
     return results
 
 
@@ -146,54 +157,42 @@ def choices(recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _earlier(folder: Path, dataset: Dataset, chosen: Mapping[str, Experiment]) -> dict[str, Any]:
-    """The results that the folder holds of these digits and the present experiments."""
+def _earlier(
+    folder: Path, dataset: Dataset, known: Mapping[str, Experiment]
+) -> dict[str, tuple[Values, Section]]:
+    """What the folder holds of these digits and the present experiments, with its sections."""
     try:
         found = json.loads((folder / RESULTS).read_text())
-        measured = found["experiments"] if found["digits"] == dataset.name else {}
-        return {
-            "digits": dataset.name,
-            "experiments": {
-                name: measured[name]
-                for name, experiment in chosen.items()
-                if name in measured and _is_of(experiment, measured[name], dataset)
-            },
-        }
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {"digits": dataset.name, "experiments": {}}
+        measured = dict(found["experiments"]) if found["digits"] == dataset.name else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    earlier = {}
+    for name, experiment in known.items():
+        # Values of what the experiment was in another version are left out.
+        recipes = {one.name: choices(one) for one in experiment.recipes}
+        try:
+            facts = measured[name]
+            if facts["recipes"] == json.loads(json.dumps(recipes)):
+                section = experiment.present(facts["values"], _digits(experiment, dataset))
+                earlier[name] = facts, section
+        except (KeyError, TypeError, IndexError, ValueError):
+            continue
+    return earlier
 
 
-def _is_of(experiment: Experiment, found: Values, dataset: Dataset) -> bool:
-    """Whether values are of this very experiment, and not of what it was in another version."""
-    recipes = {one.name: choices(one) for one in experiment.recipes}
-    if found["recipes"] != json.loads(json.dumps(recipes)):
-        return False
-    try:
-        experiment.present(found["values"], _digits(experiment, dataset))
-    except (KeyError, TypeError, IndexError, ValueError):
-        return False
-    return True
+def _draw(section: Section, folder: Path) -> None:
+    for picture in section.pictures:
+        write_atomically(folder / f"{picture.name}.png", png(picture.figure))
 
 
 def _write(
-    results: dict[str, Any], chosen: Mapping[str, Experiment], dataset: Dataset, folder: Path
+    results: Mapping[str, Any], sections: Mapping[str, Section], dataset: Dataset, folder: Path
 ) -> None:
     measured = results["experiments"]
-    results["experiments"] = {name: measured[name] for name in chosen if name in measured}
-    # By way of JSON, so that the report shows what the file holds and nothing else.
-    text = json.dumps(results, indent=1) + "\n"
-    there = json.loads(text)["experiments"]
-    sections = {
-        name: experiment.present(there[name]["values"], _digits(experiment, dataset))
-        for name, experiment in chosen.items()
-        if name in there
-    }
-    for section in sections.values():
-        for picture in section.pictures:
-            write_atomically(folder / f"{picture.name}.png", png(picture.figure))
-    write_atomically(folder / PAGE, _page(there, sections, dataset))
-    write_atomically(folder / SUMMARY, markdown(sections.values()))
-    write_atomically(folder / RESULTS, text)
+    ordered = {name: sections[name] for name in measured}
+    write_atomically(folder / PAGE, _page(measured, ordered, dataset, folder))
+    write_atomically(folder / SUMMARY, markdown(ordered.values(), dataset.name))
+    write_atomically(folder / RESULTS, json.dumps(results, indent=1) + "\n")
 
 
 def _digits(experiment: Experiment, dataset: Dataset) -> Dataset:
@@ -202,10 +201,14 @@ def _digits(experiment: Experiment, dataset: Dataset) -> Dataset:
     return dataset.with_validation_split(len(dataset.training_labels) // _HELD_OUT)
 
 
-_GLANCE = ("", "1998", "here")
+def _glance(digits: str) -> tuple[str, str, str]:
+    """The heads of the table at the top; other digits than MNIST's are named there."""
+    return ("", "1998", "here") if digits == MNIST else ("", "1998, on MNIST", f"here, on {digits}")
 
 
-def _page(measured: Mapping[str, Values], sections: Mapping[str, Section], digits: Dataset) -> str:
+def _page(
+    measured: Mapping[str, Values], sections: Mapping[str, Section], digits: Dataset, folder: Path
+) -> str:
     page = Page("LeNet-5, figure by figure")
     if digits.name != MNIST:
         page.text(
@@ -221,14 +224,15 @@ def _page(measured: Mapping[str, Values], sections: Mapping[str, Section], digit
         "surer than that."
     )
     page.heading("At a glance")
-    page.table(_GLANCE, [row for section in sections.values() for row in section.summary])
+    rows = [row for section in sections.values() for row in section.summary]
+    page.table(_glance(digits.name), rows)
     for name, section in sections.items():
         facts = measured[name]
         page.heading(facts["title"])
         for paragraph in section.text:
             page.text(paragraph)
         for picture in section.pictures:
-            page.figure(picture.figure, picture.caption)
+            page.picture((folder / f"{picture.name}.png").read_bytes(), picture.caption)
         for table in section.tables:
             page.table(table.header, table.rows, table.caption)
         page.text(
@@ -239,21 +243,24 @@ def _page(measured: Mapping[str, Values], sections: Mapping[str, Section], digit
     return page.html()
 
 
-def markdown(sections: Iterable[Section]) -> str:
-    """The rows of the sections' summaries as a table in Markdown."""
-    rows = [_GLANCE, ("---",) * 3, *(row for section in sections for row in section.summary)]
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+def markdown(sections: Iterable[Section], digits: str) -> str:
+    """The rows of the sections' summaries as a table in Markdown; `digits` is the data set."""
+    rows = (row for section in sections for row in section.summary)
+    lines = (_glance(digits), ("---",) * 3, *rows)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def print_summary(folder: Path, console: Console) -> None:
     """The table at the top of the report that a folder holds."""
     from rich.table import Table
 
-    table = Table(box=None)
-    for column in _GLANCE:
-        table.add_column(column)
-    for line in (folder / SUMMARY).read_text().splitlines()[2:]:
-        table.add_row(*(cell.strip() for cell in line.strip("|").split("|")))
+    head, _, *rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (folder / SUMMARY).read_text().splitlines()
+    ]
+    table = Table(*head, box=None)
+    for row in rows:
+        table.add_row(*row)
     console.print(table)
     console.print(f"Report: {folder / PAGE}", highlight=False, soft_wrap=True)
 

@@ -105,9 +105,13 @@ class Page:
 
     def figure(self, figure: Figure, caption: str) -> None:
         """A figure, embedded, with its caption."""
-        data = base64.b64encode(png(figure)).decode()
+        self.picture(png(figure), caption)
+
+    def picture(self, data: bytes, caption: str) -> None:
+        """A PNG file's content, embedded, with its caption."""
+        source = f"data:image/png;base64,{base64.b64encode(data).decode()}"
         self._parts.append(
-            f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
+            f'<figure><img alt="{escape(caption)}" src="{source}">'
             f"<figcaption>{escape(caption)}</figcaption></figure>"
         )
 

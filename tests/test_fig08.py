@@ -1,4 +1,4 @@
-"""Fig. 8: overlaps, odds and answers that are known, and the section in every situation."""
+"""Fig. 8: overlaps, probabilities and answers that are known, and every section."""
 
 import json
 import math
@@ -9,17 +9,16 @@ import torch
 from torch import Tensor
 
 from lenet1998.data import Dataset
-from lenet1998.evidence.fig08 import (
-    FIG08,
-    PARTNER,
+from lenet1998.evidence.fig08 import FIG08, PARTNER, draw_digits
+from lenet1998.evidence.misreadings import (
     Misreading,
     among_seeds,
     beside_1998,
     by_difficulty,
-    draw_digits,
-    log10_odds,
+    log10_probability,
     overlap_percent,
     paper_misreadings,
+    rank_of_1998,
 )
 from lenet1998.learning import Run, preset
 from lenet1998.models import LeNet5Classic
@@ -71,13 +70,13 @@ def test_what_is_shared_with_1998() -> None:
     assert found["usual_answers"] == [1, 7, 0]
 
 
-def test_odds_are_those_of_counting() -> None:
+def test_probabilities_are_those_of_counting() -> None:
     # Of 10 digits they misread 3 and we 4; sharing 2 or 3 of them:
     ways = math.comb(3, 2) * math.comb(7, 2) + math.comb(3, 3) * math.comb(7, 1)
-    assert 10 ** log10_odds(2, 4, 3, 10) == pytest.approx(ways / math.comb(10, 4))
-    assert log10_odds(0, 4, 3, 10) == pytest.approx(0)
+    assert 10 ** log10_probability(2, 4, 3, 10) == pytest.approx(ways / math.comb(10, 4))
+    assert log10_probability(0, 4, 3, 10) == pytest.approx(0)
     # Far below the least float.
-    assert log10_odds(1000, 1000, 1000, 10_000) < -1000
+    assert log10_probability(1000, 1000, 1000, 10_000) < -1000
 
 
 def test_overlap_of_nothing_is_none() -> None:
@@ -94,6 +93,19 @@ def test_by_difficulty_leaves_each_seed_out_in_turn() -> None:
     assert sum(row["digits"] for row in rows.values()) == pytest.approx(10, abs=1e-3)
     assert sum(row["seed"] for row in rows.values()) == pytest.approx(3, abs=1e-3)
     assert sum(row["1998"] for row in rows.values()) == pytest.approx(3, abs=1e-3)
+
+
+def test_each_place_among_the_seeds_is_as_likely_for_one_more_seed() -> None:
+    # Means with all others: 55 and 40 % of the two seeds, 45 % of 1998.
+    assert rank_of_1998([50, 50], [60, 30]) == 2
+    wrong = torch.rand(4000, 4, 60) < 0.3
+    places = [0] * 4
+    for networks in wrong:
+        *seeds, then = networks
+        pairs = [[overlap_percent(one, other) for other in seeds] for one in seeds]
+        own = [(sum(row) - row[k]) / 2 for k, row in enumerate(pairs)]
+        places[rank_of_1998(own, [overlap_percent(one, then) for one in seeds]) - 1] += 1
+    assert min(places) > 850 and max(places) < 1150  # five standard deviations around 1,000
 
 
 def test_one_more_seed_is_as_likely_as_1998_to_misread_hard_digits() -> None:

@@ -80,13 +80,13 @@ def test_what_another_version_measured_is_left_out(damage, tmp_path, report):
     folder, _, _ = report
     results = json.loads((folder / "paper.json").read_text())
     dataset = Source("digits", first=(300, 100)).load()
-    chosen = paper.experiments(300)
-    assert set(paper._earlier(folder, dataset, chosen)["experiments"]) == {"fig05", "fig08"}
+    known = paper.experiments(300)
+    assert set(paper._earlier(folder, dataset, known)) == {"fig05", "fig08"}
     if damage != "all":
         results["experiments"]["fig05"][damage] = {}
     text = json.dumps(results)
     (tmp_path / "paper.json").write_text(text[: len(text) // 2] if damage == "all" else text)
-    left = paper._earlier(tmp_path, dataset, chosen)["experiments"]
+    left = paper._earlier(tmp_path, dataset, known)
     assert set(left) == (set() if damage == "all" else {"fig08"})
 
 
@@ -115,7 +115,7 @@ def test_the_readmes_table_is_that_of_the_committed_results(committed, mnist):
         chosen[name].present(found["values"], mnist)
         for name, found in committed["experiments"].items()
     ]
-    assert paper.markdown(sections) in (REPOSITORY / "README.md").read_text()
+    assert paper.markdown(sections, mnist.name) in (REPOSITORY / "README.md").read_text()
 
 
 def test_spread():
@@ -127,5 +127,8 @@ def test_spread():
 
 
 def test_markdown():
-    table = paper.markdown([Section((), summary=[("error", "0.95 %", "1.02 %")])])
-    assert table.splitlines()[-1] == "| error | 0.95 % | 1.02 % |"
+    section = Section((), summary=[("error", "0.95 %", "1.02 %")])
+    lines = paper.markdown([section], "MNIST").splitlines()
+    assert (lines[0], lines[-1]) == ("|  | 1998 | here |", "| error | 0.95 % | 1.02 % |")
+    other = paper.markdown([section], "UCI digits, not MNIST").splitlines()
+    assert other[0] == "|  | 1998, on MNIST | here, on UCI digits, not MNIST |"

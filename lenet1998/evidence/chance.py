@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from math import sqrt
 from statistics import fmean, stdev
 
-from scipy import stats
-
 from lenet1998.evidence.experiment import Values
 
 
@@ -30,6 +28,8 @@ def paired(ours: Sequence[float], others: Sequence[float]) -> Values:
         "p": None,
     }
     if len(gains) > 1 and stdev(gains) > 0:
+        from scipy import stats  # slow to import
+
         error, student = stdev(gains) / sqrt(len(gains)), stats.t(len(gains) - 1)
         half = float(student.ppf(0.975)) * error
         values["interval"] = [round(mean - half, 4), round(mean + half, 4)]
@@ -48,6 +48,11 @@ def verdict(pairs: Values) -> str:
         return ""
     low, high = pairs["interval"]
     return "worse" if low > 0 else "better" if high < 0 else "same"
+
+
+def is_beyond_chance(pairs: Values) -> bool:
+    """Whether what `paired` returns leaves 0 out of its 95 % interval."""
+    return verdict(pairs) in ("worse", "better")
 
 
 def interval_in_words(pairs: Values, digits: int = 2) -> str:

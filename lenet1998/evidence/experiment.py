@@ -23,7 +23,7 @@ Values: TypeAlias = dict[str, Any]
 
 @dataclass(frozen=True)
 class Table:
-    """A table of a report; the first column is text, the others numbers."""
+    """A table of a report; the first column names the row."""
 
     caption: str
     header: Sequence[str]
@@ -70,8 +70,8 @@ class Experiment:
         title: of its section.
         recipes: what has to be trained, each with the seeds from 0.
         measure: what the runs show on the data set that they were trained on.
-        present: the values, perhaps by way of JSON, as a section; of the data set it takes no more
-            than images.
+        present: the values, perhaps by way of JSON, as a section; of the data set it takes names,
+            counts, labels and images, but no network reads them anew.
         seeds: how many of each recipe, where the user does not say.
         passes: of each run.
         validation: train and measure on `Dataset.with_validation_split`, so that what is chosen
@@ -93,6 +93,22 @@ def last_errors(runs: Runs, name: str) -> list[float]:
     return [run.records[-1].test_error_percent for run in runs[name]]
 
 
+def last_training_error(runs: Runs, name: str) -> float:
+    """Training error on line in the last pass, in percent, mean of the seeds."""
+    return round(fmean(run.records[-1].online_training_error_percent for run in runs[name]), 4)
+
+
+def not_comparable(dataset: Dataset) -> str:
+    """What a section says of other digits than all of MNIST's, or a part of them."""
+    return f"These are errors on {dataset.name}: not to be set against the paper's."
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def spread(values: Sequence[float]) -> Values:
     """Seeds' values in one object: each of them, mean, standard deviation, least and greatest."""
     return {
@@ -110,3 +126,13 @@ def in_words(values: Values, digits: int = 2) -> str:
     deviation = values["standard_deviation"]
     between = "" if deviation is None else f" ± {deviation:.{digits}f}"
     return f"{values['mean']:.{digits}f}{between} % ({count} seed{'s' if count > 1 else ''})"
+
+
+def range_in_words(values: Values) -> str:
+    """The least and the greatest of what `spread` made: "0.80–0.91"."""
+    return f"{values['least']:.2f}–{values['greatest']:.2f}"
+
+
+def schedule_in_words(schedule: Sequence[tuple[int, float]]) -> str:
+    """A recipe's rates: "0.0005 from pass 1, 0.0002 from pass 3"."""
+    return ", ".join(f"{eta:g} from pass {first}" for first, eta in schedule)

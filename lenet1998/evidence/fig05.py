@@ -21,6 +21,7 @@ from lenet1998.evidence.experiment import (
     Table,
     Values,
     in_words,
+    not_comparable,
     spread,
 )
 from lenet1998.learning.recipe import preset
@@ -167,7 +168,7 @@ def _present(values: Values, dataset: Dataset) -> Section:
             + " The figure's 21st point lies beyond the 20 passes of the text."
         )
     else:
-        text.append("These are not the paper's digits: its points are drawn for the shape only.")
+        text.append(f"{not_comparable(dataset)} Its points are drawn for the shape only.")
     paper = paper_curve()
     rows = []
     for number in (number for number in _TABLE_PASSES if number <= passes):
@@ -192,15 +193,17 @@ def _present(values: Values, dataset: Dataset) -> Section:
         "the lowest to the highest.",
     )
     inside = f"{test['points_inside_the_band']} and {training['points_inside_the_band']}"
+    # After 20 passes what the text prints; else, what the figure shows there.
+    printed = _TEST_ERROR_PERCENT if passes == 20 else paper.test[passes - 1]
     summary = [
         (
             f"Fig. 5: test error after {passes} passes",
-            f"{_TEST_ERROR_PERCENT} %",
+            f"{printed} %",
             in_words(test["last"]),
         ),
         (
             "training error, counted on line",
-            f"{paper.online_training[19]} %",
+            f"{paper.online_training[passes - 1]} %",
             in_words(training["last"]),
         ),
         (

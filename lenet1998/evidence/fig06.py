@@ -21,6 +21,8 @@ from lenet1998.evidence.experiment import (
     Table,
     Values,
     in_words,
+    listed,
+    range_in_words,
     spread,
 )
 from lenet1998.learning.recipe import Recipe, preset
@@ -185,9 +187,9 @@ def _text(values: Values, paper: dict[int, PaperPoint]) -> list[str]:
     passes = sorted({one["passes"] for one in sizes})
     text = [
         "The paper: "
-        f"{_listed([f'{point.patterns:,}' for point in figure])} training patterns gave test "
-        f"errors of {_listed([f'{point.test_error_percent:.2f}' for point in figure])} % and "
-        f"training errors of {_listed([f'{point.training_error_percent:.2f}' for point in figure])}"
+        f"{listed([f'{point.patterns:,}' for point in figure])} training patterns gave test "
+        f"errors of {listed([f'{point.test_error_percent:.2f}' for point in figure])} % and "
+        f"training errors of {listed([f'{point.training_error_percent:.2f}' for point in figure])}"
         " %. It concludes that more training data would improve the network further. How long it "
         "learned from the smaller sets is not printed; here it takes "
         f"{' or '.join(map(str, passes))} passes through each, so half the patterns are also half "
@@ -196,7 +198,7 @@ def _text(values: Values, paper: dict[int, PaperPoint]) -> list[str]:
         f"the seeds. With {values['test_digits']:,} test digits the last is known to lie between "
         f"{low:.2f} and {high:.2f} % (95 %); all networks read the same digits, so less than that "
         "decides between them.",
-        _verdict(values["gain_of_last_doubling"], sizes[-1]["patterns"]),
+        _verdict(values["gain_of_last_doubling"], sizes[-1]["patterns"], values["dataset"]),
         "Training errors here, counted during the last pass on each pattern before its update: "
         f"{_measured(sizes, 'online_training_error_percent')}. The paper does not say how Fig. 6 "
         f"counts them; its {figure[-1].training_error_percent:.2f} % at {figure[-1].patterns:,} "
@@ -207,15 +209,11 @@ def _text(values: Values, paper: dict[int, PaperPoint]) -> list[str]:
     return text
 
 
-def _listed(words: Sequence[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}"
-
-
 def _measured(sizes: Sequence[Values], key: str) -> str:
     return "; ".join(f"{one['patterns']:,} patterns, {in_words(one[key])}" for one in sizes)
 
 
-def _verdict(gain: Values, patterns: int) -> str:
+def _verdict(gain: Values, patterns: int, dataset_name: str) -> str:
     points, interval = gain["points"], gain["interval"]
     change = (
         f"The last doubling, to {patterns:,} patterns, {'lowers' if points >= 0 else 'raises'} the "
@@ -224,7 +222,9 @@ def _verdict(gain: Values, patterns: int) -> str:
     if interval is None:
         return f"{change}; the seeds are too few to say how much of that is chance."
     low, high = interval
-    if low > 0:
+    if dataset_name != MNIST:
+        verdict = f"That is said of {dataset_name}: it neither confirms nor refutes the paper's."
+    elif low > 0:
         verdict = (
             "The paper's conclusion holds as far as this can show it: at this size the error still "
             "falls. That it would go on falling is an extrapolation, here as there."
@@ -284,7 +284,7 @@ def _table(values: Values, paper: dict[int, PaperPoint]) -> Table:
 
 def _cells(errors: Values) -> tuple[str, str]:
     """The mean, and the range."""
-    return f"{errors['mean']:.2f}", f"{errors['least']:.2f}–{errors['greatest']:.2f}"
+    return f"{errors['mean']:.2f}", range_in_words(errors)
 
 
 def _draw(values: Values) -> Figure:

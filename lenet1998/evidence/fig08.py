@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import math
-from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cache
-from importlib import resources
-from itertools import combinations
 from statistics import fmean
 
 import torch
@@ -27,7 +20,13 @@ from lenet1998.evidence.experiment import (
     Section,
     Table,
     Values,
-    spread,
+)
+from lenet1998.evidence.misreadings import (
+    Misreading,
+    among_seeds,
+    beside_1998,
+    paper_misreadings,
+    rank_of_1998,
 )
 from lenet1998.learning.recipe import preset
 from lenet1998.models.checks import BACKGROUND, INK
@@ -41,25 +40,6 @@ _ENOUGH = 6  # networks, below which an order of them says nothing
 _WIDTH = 5.0  # inches
 _COLUMNS = 8  # of digits in a picture
 _COLOURS = {"paper": "#2f6690", "paper-distorted": "#b5403a"}
-
-
-@dataclass(frozen=True)
-class Misreading:
-    """A test digit of MNIST that the network of 1998 misread: its index, label and answer."""
-
-    index: int
-    label: int
-    answer: int
-
-
-@cache
-def paper_misreadings() -> tuple[Misreading, ...]:
-    """The 82 digits of Fig. 8, found among MNIST's test images by their pixels."""
-    text = (resources.files(__package__) / "paper" / "fig08_misclassified.csv").read_text()
-    return tuple(
-        Misreading(int(row["mnist_test_index"]), int(row["true_label"]), int(row["lenet5_answer"]))
-        for row in csv.DictReader(text.splitlines())
-    )
 
 
 def measure(runs: Runs, dataset: Dataset) -> Values:
@@ -78,145 +58,6 @@ def measure(runs: Runs, dataset: Dataset) -> Values:
             of_recipe["with_1998"] = beside_1998(answers, dataset.test_labels, original)
         values["recipes"][name] = of_recipe
     return values
-
-
-def among_seeds(answers: Tensor, labels: Tensor) -> Values:
-    """What the networks of one recipe misread together.
-
-    Args:
-        answers: `(seeds, N)`.
-        labels: `(N,)`.
-
-    Returns:
-        `misread`: digits that each seed misreads; `every_seed`: the indices that all misread, with
-        the `usual_answers`; `pairs`: of any two seeds, the digits `shared`, their `overlap_percent`
-        and how often the wrong answer is the same, and of each seed its `mean_overlap_percent` with
-        the others; None for a single seed.
-    """
-    wrong = answers != labels
-    every = wrong.all(0).nonzero().flatten().tolist()
-    pairs = list(combinations(range(len(answers)), 2))
-    shared = [wrong[one] & wrong[other] for one, other in pairs]
-    same = [
-        shared_by & (answers[one] == answers[other])
-        for shared_by, (one, other) in zip(shared, pairs, strict=True)
-    ]
-    overlaps = {pair: overlap_percent(*wrong[list(pair)]) for pair in pairs}
-    return {
-        "misread": spread(wrong.sum(1).tolist()),
-        "every_seed": every,
-        "usual_answers": [_usual_answer(answers[:, index], int(labels[index])) for index in every],
-        "pairs": {
-            "shared": spread([int(both.sum()) for both in shared]),
-            "overlap_percent": spread(list(overlaps.values())),
-            "mean_overlap_percent": spread(
-                [
-                    fmean(overlap for pair, overlap in overlaps.items() if seed in pair)
-                    for seed in range(len(answers))
-                ]
-            ),
-            "same_answer_percent": _percent(
-                sum(int(both.sum()) for both in same), sum(int(both.sum()) for both in shared)
-            ),
-        }
-        if pairs
-        else None,
-    }
-
-
-def beside_1998(answers: Tensor, labels: Tensor, original: Sequence[Misreading]) -> Values:
-    """How far the networks of one recipe misread what that of 1998 misread.
-
-    Args:
-        answers: `(seeds, N)`.
-        labels: `(N,)`.
-        original: what was misread in 1998, of the same N digits.
-
-    Returns:
-        For each seed the digits `shared` and the `overlap_percent`, beside what sets of these sizes
-        share by `chance`, and `log10_odds` of sharing as many by it; `same_answer_percent` of what
-        is shared; for each digit of `original`, in order, the `seeds_misreading` it and their
-        `usual_answers`; and the table of `by_difficulty`.
-    """
-    wrong = answers != labels
-    then = torch.zeros(len(labels), dtype=torch.bool)
-    then[[one.index for one in original]] = True
-    digits, misread = len(labels), wrong.sum(1).tolist()
-    shared = (wrong & then).sum(1).tolist()
-    chance = [len(original) * count / digits for count in misread]
-    same = sum(int((answers[:, one.index] == one.answer).sum()) for one in original)
-    return {
-        "shared": spread(shared),
-        "chance": spread(chance),
-        "log10_odds": spread(
-            [
-                log10_odds(both, count, len(original), digits)
-                for both, count in zip(shared, misread, strict=True)
-            ]
-        ),
-        "overlap_percent": spread([overlap_percent(one, then) for one in wrong]),
-        "chance_overlap_percent": round(
-            100 * fmean(chance) / fmean((count + len(original)) / 2 for count in misread), 4
-        ),
-        "same_answer_percent": _percent(same, sum(shared)),
-        "seeds_misreading": [int(wrong[:, one.index].sum()) for one in original],
-        "usual_answers": [
-            _usual_answer(answers[:, one.index], int(labels[one.index])) for one in original
-        ],
-        "by_difficulty": by_difficulty(wrong, then),
-    }
-
-
-def overlap_percent(one: Tensor, other: Tensor) -> float:
-    """Digits that both misread, as a percentage of the mean of what either does (Dice)."""
-    total = int(one.sum() + other.sum())
-    return 200 * int((one & other).sum()) / total if total else 0.0
-
-
-def log10_odds(shared: int, ours: int, theirs: int, digits: int) -> float:
-    """The chance that random sets of these sizes share so many or more, as a power of ten.
-
-    The upper tail of the hypergeometric distribution; 0 is certain.
-    """
-    from scipy.stats import hypergeom
-
-    return float(hypergeom.logsf(shared - 1, digits, theirs, ours)) / math.log(10)
-
-
-def by_difficulty(wrong: Tensor, then: Tensor) -> list[Values]:
-    """Whether 1998 misread what is hard for our seeds, no more and no less than a seed does.
-
-    Each seed in turn is left out, and the digits are grouped by how many of the other seeds misread
-    them. Of each group, the seed left out misreads a share and 1998 misread a share: these are
-    alike where the network of 1998 is like one more seed.
-
-    Args:
-        wrong: `(seeds, N)` bool.
-        then: `(N,)` bool, misread in 1998.
-
-    Returns:
-        A row for each group that is not empty: `others`, from and to how many of the other seeds;
-        means over the seeds left out of the `digits` in it and of those misread by the `seed` and
-        by `1998`. No rows for a single seed.
-    """
-    others = len(wrong) - 1
-    if not others:
-        return []
-    counts = wrong.sum(0) - wrong.long()
-    half = others // 2
-    rows: list[Values] = []
-    for low, high in ((0, 0), (1, half), (half + 1, others - 1), (others, others)):
-        group = (counts >= low) & (counts <= high)
-        if low <= high and bool(group.any()):
-            rows.append(
-                {
-                    "others": [low, high],
-                    "digits": _mean(group),
-                    "seed": _mean(group & wrong),
-                    "1998": _mean(group & then),
-                }
-            )
-    return rows
 
 
 def present(values: Values, dataset: Dataset) -> Section:
@@ -240,7 +81,7 @@ def present(values: Values, dataset: Dataset) -> Section:
         pictures=_pictures(recipes, original, dataset),
         summary=[
             (
-                "Fig. 8: misread digits that 1998 misread too, of its 82",
+                f"Fig. 8: misread digits that 1998 misread too, of its {len(original)}",
                 "–",
                 f"{recipes[PARTNER]['with_1998']['shared']['mean']:.1f} "
                 f"({recipes[PARTNER]['with_1998']['chance']['mean']:.1f} by chance)",
@@ -248,7 +89,7 @@ def present(values: Values, dataset: Dataset) -> Section:
             (
                 "the same wrong answer there",
                 "–",
-                f"{recipes[PARTNER]['with_1998']['same_answer_percent']:.0f} %",
+                _in_percent(recipes[PARTNER]["with_1998"]["same_answer_percent"]),
             ),
         ],
     )
@@ -258,8 +99,9 @@ def _without_1998(values: Values, dataset: Dataset) -> Section:
     ours = values["recipes"][PARTNER]
     every = ours["every_seed"]
     text = [
-        f"The {len(paper_misreadings())} digits of Fig. 8 are test digits of MNIST. These are "
-        f"others ({dataset.name}), so nothing can be said of 1998 here; what follows is ours alone."
+        f"The {len(paper_misreadings())} digits of Fig. 8 are among all test digits of MNIST. "
+        f"These are not they ({dataset.name}), so nothing can be said of 1998 here; what follows "
+        "is ours alone."
     ]
     if ours["pairs"] is not None:
         text.append(
@@ -286,12 +128,12 @@ def _without_1998(values: Values, dataset: Dataset) -> Section:
 
 def _beside(name: str, ours: Values, count: int) -> str:
     then = ours["with_1998"]
-    odds = then["log10_odds"]
+    probability = then["log10_probability"]
     return (
         f"{name}, {_seeds(ours)}: each misreads {_count(ours['misread'])} test digits, and "
         f"{_count(then['shared'])} of the {count} are among them. Sets of these sizes drawn at "
-        f"random would share {then['chance']['mean']:.2f}; the odds of sharing as many by chance "
-        f"are {_power(odds['greatest'])} at the seed that shares least beyond chance "
+        f"random would share {then['chance']['mean']:.2f}; the probability of sharing as many by "
+        f"chance is {_power(probability['greatest'])} at the seed that shares least beyond chance "
         "(hypergeometric). Where both misread a digit, the wrong answer is the same in "
         f"{_in_percent(then['same_answer_percent'])} of the cases."
     )
@@ -300,22 +142,23 @@ def _beside(name: str, ours: Values, count: int) -> str:
 def _given_difficulty(ours: Values) -> str:
     pairs, overlap = ours["pairs"], ours["with_1998"]["overlap_percent"]
     start = (
-        "Those odds only say that some digits are hard for every reader. The fair measure is how "
+        "That only says that some digits are hard for every reader. The fair measure is how "
         "much networks share that differ in nothing but the seed"
     )
     if pairs is None:
         return f"{start}; a single seed can't show it."
     own = pairs["mean_overlap_percent"]
     networks = 1 + len(own["values"])
-    rank = networks - sum(value < overlap["mean"] for value in own["values"])
+    rank = rank_of_1998(own["values"], overlap["values"])
     return (
         f"{start}. Of {PARTNER}, a seed and another overlap in {own['mean']:.1f} % (mean of each "
         f"seed with the others: {own['least']:.1f} to {own['greatest']:.1f} %), a seed and 1998 in "
         f"{overlap['mean']:.1f} % (digits that both misread, as a percentage of the mean of the "
-        f"two sets). Ordered by its mean overlap with our seeds, the network of 1998 is number "
-        f"{rank} of {networks}. One more seed of ours would have any of these places with the same "
-        f"odds, so {_verdict(rank, networks)} Two seeds that misread the same digit give the same "
-        f"wrong answer in {_in_percent(pairs['same_answer_percent'])} of the cases."
+        "two sets). Ordered by the mean overlap of each with all the others, the network of 1998 "
+        f"is number {rank} of {networks}. One more seed of ours would have any of these places "
+        f"with the same probability, so {_verdict(rank, networks)} Two seeds that misread the same "
+        f"digit give the same wrong answer in {_in_percent(pairs['same_answer_percent'])} of the "
+        "cases."
     )
 
 
@@ -528,21 +371,6 @@ def _every_and_none(ours: Values) -> tuple[list[int], list[int]]:
     counts, seeds = ours["with_1998"]["seeds_misreading"], len(ours["misread"]["values"])
     every = [at for at, count in enumerate(counts) if count == seeds]
     return every, [at for at, count in enumerate(counts) if count == 0]
-
-
-def _usual_answer(answers: Tensor, label: int) -> int:
-    """The most frequent wrong answer, the first seed's of equals; the label where none is wrong."""
-    wrong = Counter(answer for answer in answers.tolist() if answer != label)
-    return int(wrong.most_common(1)[0][0]) if wrong else label
-
-
-def _mean(marked: Tensor) -> float:
-    """Digits marked, `(seeds, N)`, as a mean over the seeds."""
-    return round(marked.double().sum(1).mean().item(), 4)
-
-
-def _percent(part: int, whole: int) -> float | None:
-    return round(100 * part / whole, 4) if whole else None
 
 
 def _in_percent(value: float | None) -> str:

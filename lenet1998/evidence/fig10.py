@@ -151,9 +151,9 @@ def of_kind(digits: Tensor, others: Tensor, limits: Tensor) -> Values:
 
     Returns:
         `count`: M; for each rule, means and extremes over the seeds of the patterns rejected (%) at
-        the thresholds that keep 95 and 99 % of the digits, and `area`, the odds that a pattern is
-        less certain than a digit (the area under the ROC curve); `rubbish_percent`, likewise, the
-        patterns for which the rubbish class wins.
+        the thresholds that keep 95 and 99 % of the digits, and `area`, the probability that a
+        pattern is less certain than a digit (the area under the ROC curve); `rubbish_percent`,
+        likewise, the patterns for which the rubbish class wins.
     """
     from sklearn.metrics import roc_auc_score  # slow to import
 
@@ -290,7 +290,7 @@ def _paper_says(comparable: bool, name: str) -> str:
     )
     if comparable:
         return text + "ours stands beside those of the others."
-    return text + f"and as these digits are not MNIST's ({name}), ours stands alone."
+    return text + f"and as these digits are not MNIST's whole test set ({name}), ours stands alone."
 
 
 def _rejection(name: str, ours: Values) -> str:

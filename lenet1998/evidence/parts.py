@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from lenet1998.data import Dataset
 from lenet1998.data.mnist import NAME as MNIST
-from lenet1998.evidence.chance import paired, verdict
+from lenet1998.evidence.chance import interval_in_words, paired, verdict
 from lenet1998.evidence.experiment import (
     Experiment,
     Picture,
@@ -19,6 +19,8 @@ from lenet1998.evidence.experiment import (
     Values,
     in_words,
     last_errors,
+    last_training_error,
+    not_comparable,
     spread,
 )
 from lenet1998.learning.recipe import Recipe, preset
@@ -140,9 +142,7 @@ def _of(runs: Runs, name: str) -> Values:
     return {
         "test": spread(last_errors(runs, name)),
         "early_test_percent": round(fmean(record.test_error_percent for record in early), 4),
-        "online_training_percent": round(
-            fmean(run.records[-1].online_training_error_percent for run in runs[name]), 4
-        ),
+        "online_training_percent": last_training_error(runs, name),
         "parameters": sum(p.numel() for p in runs[name][0].net.parameters() if p.requires_grad),
     }
 
@@ -156,7 +156,7 @@ def _present(values: Values, dataset: Dataset) -> Section:
         f"As published: {in_words(published['test'])} on {dataset.name}.",
     ]
     if dataset.name != MNIST:
-        text.append("These are not the paper's digits.")
+        text.append(not_comparable(dataset))
     rows = [
         [
             "as published",
@@ -169,13 +169,12 @@ def _present(values: Values, dataset: Dataset) -> Section:
         ]
     ]
     for name, found in values["parts"].items():
-        interval = found["cost"]["interval"]
         rows.append(
             [
                 name,
                 f"{found['test']['mean']:.2f}",
                 f"{found['cost']['mean']:+.2f}",
-                "–" if interval is None else f"{interval[0]:+.2f} to {interval[1]:+.2f}",
+                interval_in_words(found["cost"]),
                 f"{found['early_test_percent']:.2f}",
                 f"{found['online_training_percent']:.2f}",
                 f"{found['parameters']:,}",
@@ -192,7 +191,6 @@ def _present(values: Values, dataset: Dataset) -> Section:
             _holds(part, values["parts"][part.recipe.name]),
         ]
         for part in PARTS
-        if part.recipe.name in values["parts"]
     ]
     tables = [
         Table("Errors with one part replaced", header, rows),
@@ -235,7 +233,10 @@ def _holds(part: Part, found: Values) -> str:
     effect = _effect(found)
     if part.expected is None or not effect:
         return "–"
-    return "yes" if effect == part.expected else "not here"
+    if effect == part.expected:
+        return "yes" if effect != "same" else "not contradicted"
+    # That no difference shows does not refute one: it may be smaller than these seeds can tell.
+    return "not shown" if effect == "same" else "not here"
 
 
 def _draw(values: Values, dataset_name: str) -> Figure:
