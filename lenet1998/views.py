@@ -52,9 +52,9 @@ def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None)
     answer = int(penalties.argmin())
     bitmap = (codes.ROWS, codes.COLUMNS)
 
-    figure, sheet = _sheet(height=174)
+    figure, sheet = empty_sheet(height=174)
     _caption(sheet, 3, 6, "Input", "32×32")
-    _tile(sheet, image[0, 0], 3, 8, 29, 29)
+    draw_tile(sheet, image[0, 0], 3, 8, 29, 29)
     verdict = verdict or f"reads {answer}"
     sheet.text(17.5, 43, verdict, ha="center", va="center", size=13, color=_TEXT)
     _caption(sheet, 37, 6, "C1", "6 maps, 28×28")
@@ -68,14 +68,14 @@ def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None)
     _caption(sheet, 3, 105, "S4", "16 maps, 5×5")
     _row_of_tiles(sheet, states["s4"], 3, 107, width=94, gap=1)
     _caption(sheet, 3, 118, "C5", "120 units")
-    _tile(sheet, states["c5"].view(1, -1), 3, 120, 94, 3.5)
+    draw_tile(sheet, states["c5"].view(1, -1), 3, 120, 94, 3.5)
     _caption(sheet, 3, 130, "F6", "84 units, 7×12")
-    _tile(sheet, states["f6"].view(bitmap), 3, 132, 18.9, 32.4)
+    draw_tile(sheet, states["f6"].view(bitmap), 3, 132, 18.9, 32.4)
     _caption(sheet, 31, 130, "Output", "ten codes, their penalties: the smallest wins")
     for index, (centre, penalty) in enumerate(zip(net.output.centres, penalties, strict=True)):
         row, column = divmod(index, 5)
         x, y, wins = 31 + 14.6 * column, 132 + 17.6 * row, index == answer
-        _tile(sheet, centre.view(bitmap), x, y, 7.7, 13.2, chosen=wins)
+        draw_tile(sheet, centre.view(bitmap), x, y, 7.7, 13.2, chosen=wins)
         _note(sheet, x - 1.8, y + 1.5, str(index), chosen=wins)
         _note(sheet, x + 3.85, y + 15, f"{penalty:.1f}", chosen=wins)
     _note(sheet, 50, 170, f"states: red {_STATES[0]:.2f}, white 0, blue +{_STATES[1]:.2f}")
@@ -87,7 +87,7 @@ def first_layer_kernels(net: ClassicNetwork) -> Figure:
     state = net.state_dict()
     kernels, biases = state["c1.weight"][:, 0], state["c1.bias"]
     largest = float(kernels.abs().max())
-    figure, sheet = _sheet(height=32)
+    figure, sheet = empty_sheet(height=32)
     _caption(sheet, 3, 6, "C1", f"kernels: red -{largest:.2f}, white 0, blue +{largest:.2f}")
     side = _row_of_tiles(sheet, kernels, 3, 9, width=94, gap=2, limits=(-largest, largest))
     for index, bias in enumerate(biases):
@@ -114,7 +114,7 @@ def misread_digits(
     pitch = 94 / columns
     side, row_height = pitch - 1, pitch * 1.35
     shown = list(indices)[:MOST_DIGITS]
-    figure, sheet = _sheet(height=10 + row_height * -(-len(shown) // columns))
+    figure, sheet = empty_sheet(height=10 + row_height * -(-len(shown) // columns))
     part = f", the first {len(shown)} shown" if len(shown) < len(indices) else ""
     count = f"{len(indices):,} of {len(labels):,} misread{part} (label→answer)"
     _caption(sheet, 3, 6, dataset_name, count)
@@ -122,7 +122,7 @@ def misread_digits(
         row, column = divmod(place, columns)
         x, y = 3 + column * pitch, 9 + row * row_height
         digit = images[index, 0, PADDING:-PADDING, PADDING:-PADDING]
-        _tile(sheet, digit, x, y, side, side, limits=(BACKGROUND, INK), colours="Greys")
+        draw_tile(sheet, digit, x, y, side, side, limits=(BACKGROUND, INK), colours="Greys")
         _note(sheet, x + side / 2, y + side + 1.8, f"{labels[index]}→{answers[index]}")
     return figure
 
@@ -140,8 +140,8 @@ def _run(net: LeNet5Classic, image: Tensor) -> tuple[dict[str, Tensor], Tensor]:
     return dict(zip(net.TRAINED_LAYERS, states, strict=True)), penalties
 
 
-def _sheet(height: float) -> tuple[Figure, Axes]:
-    """An empty page, 100 units wide; y runs down."""
+def empty_sheet(height: float) -> tuple[Figure, Axes]:
+    """An empty page to draw on, 100 units wide and `height` units high; y runs down."""
     figure = Figure(figsize=(_WIDTH, _WIDTH * height / 100), dpi=200, facecolor="white")
     sheet = figure.add_axes((0, 0, 1, 1))
     sheet.set(xlim=(0, 100), ylim=(height, 0), autoscale_on=False)
@@ -174,11 +174,11 @@ def _row_of_tiles(
     """Square maps side by side over `width`; returns the side of one."""
     side = (width + gap) / len(maps) - gap
     for index, picture in enumerate(maps):
-        _tile(sheet, picture, x + index * (side + gap), y, side, side, limits=limits)
+        draw_tile(sheet, picture, x + index * (side + gap), y, side, side, limits=limits)
     return side
 
 
-def _tile(
+def draw_tile(
     sheet: Axes,
     picture: Tensor,
     x: float,
@@ -190,7 +190,16 @@ def _tile(
     colours: str = _COLOURS,
     chosen: bool = False,
 ) -> None:
-    """One picture in its frame; `limits` are the values at the two ends of the colours."""
+    """Draw one picture in its frame.
+
+    Args:
+        sheet: of `empty_sheet`.
+        picture: `(H, W)`.
+        x, y, width, height: of its frame, in the sheet's units.
+        limits: the values at the two ends of the colours.
+        colours: name of a matplotlib colour map.
+        chosen: whether the frame stands out.
+    """
     sheet.imshow(
         picture.numpy(),
         extent=(x, x + width, y + height, y),

@@ -11,7 +11,7 @@ from lenet1998.data import load_digits_dataset
 from lenet1998.data.disturbances import rotated
 from lenet1998.evaluation import scores
 from lenet1998.evidence import fig13
-from lenet1998.evidence.fig13 import DISTURBANCES
+from lenet1998.evidence.fig13_strengths import DISTURBANCES
 from lenet1998.learning import preset, train
 from lenet1998.models import load
 from lenet1998.report import png
