@@ -39,7 +39,8 @@ class Part:
         instead: what takes its place.
         claim: what the paper says of the part, and where.
         expected: what follows for the error of the network without it: `"worse"`, `"same"`,
-            `"lost"`; None where the paper says nothing of it.
+            `"lost"`, or `"slower"`: worse after the first few passes; None where the paper says
+            nothing of it.
     """
 
     recipe: Recipe
@@ -99,7 +100,7 @@ PARTS = (
         "tanh(a): the codes' ±1 are its asymptotes",
         "targets inside the range keep units out of saturation; 1.7159 tanh(2a/3) converges "
         "faster (App. A)",
-        "worse",
+        "slower",
     ),
     Part(
         preset("paper", name="relu", variant="relu", mu=0.2),
@@ -116,7 +117,7 @@ PARTS = (
         preset("paper", name="sgd", rule="sgd", mu=0.5),
         "the same step for every weight: eta / 0.5",
         "steps by second derivatives learn faster (III.B, App. C)",
-        "worse",
+        "slower",
     ),
     Part(
         preset("paper", name="adam", rule="adam"),
@@ -129,19 +130,26 @@ PARTS = (
 def _measure(runs: Runs, dataset: Dataset) -> Values:
     published = last_errors(runs, "paper")
     values: Values = {"published": _of(runs, "paper"), "parts": {}}
+    published_early = _early(runs, "paper")
     for part in PARTS:
         name = part.recipe.name
         values["parts"][name] = _of(runs, name) | {
             "cost": paired(published, last_errors(runs, name)),
+            "early_cost": paired(published_early, _early(runs, name)),
         }
     return values
 
 
+def _early(runs: Runs, name: str) -> list[float]:
+    """Test errors in percent after the first few passes, one for each seed."""
+    records = (run.records[min(_EARLY, len(run.records)) - 1] for run in runs[name])
+    return [record.test_error_percent for record in records]
+
+
 def _of(runs: Runs, name: str) -> Values:
-    early = [run.records[min(_EARLY, len(run.records)) - 1] for run in runs[name]]
     return {
         "test": spread(last_errors(runs, name)),
-        "early_test_percent": round(fmean(record.test_error_percent for record in early), 4),
+        "early_test_percent": round(fmean(_early(runs, name)), 4),
         "online_training_percent": last_training_error(runs, name),
         "parameters": sum(p.numel() for p in runs[name][0].net.parameters() if p.requires_grad),
     }
@@ -187,7 +195,8 @@ def _present(values: Values, dataset: Dataset) -> Section:
     claims = [
         [
             *(part.recipe.name, part.instead, part.claim),
-            _verdict(values["parts"][part.recipe.name]),
+            _verdict(values["parts"][part.recipe.name])
+            + _early_verdict(part, values["parts"][part.recipe.name]),
             _holds(part, values["parts"][part.recipe.name]),
         ]
         for part in PARTS
@@ -229,8 +238,18 @@ def _verdict(found: Values) -> str:
     return "nothing is learnt, or all of it lost" if effect else "so few seeds cannot say"
 
 
+def _early_verdict(part: Part, found: Values) -> str:
+    if part.expected != "slower" or not verdict(found["early_cost"]):
+        return ""
+    effect, points = verdict(found["early_cost"]), abs(found["early_cost"]["mean"])
+    said = "no difference beyond chance" if effect == "same" else f"{effect} by {points:.2f}"
+    return f"; after pass {_EARLY} {said}"
+
+
 def _holds(part: Part, found: Values) -> str:
     effect = _effect(found)
+    if part.expected == "slower":
+        effect = {"worse": "slower"}.get(early := verdict(found["early_cost"]), early)
     if part.expected is None or not effect:
         return "–"
     if effect == part.expected:
