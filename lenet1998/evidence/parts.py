@@ -162,6 +162,8 @@ def _present(values: Values, dataset: Dataset) -> Section:
         "seeds and so the order of the patterns included, stays. The cost is the mean over pairs "
         "of the same seed of how much higher the test error is, with its 95 % interval.",
         f"As published: {in_words(published['test'])} on {dataset.name}.",
+        "Of twenty parts that made no difference, one would be called worse or better by chance; "
+        f"here are {len(PARTS)}. Where no difference shows there may still be a small one.",
     ]
     if dataset.name != MNIST:
         text.append(not_comparable(dataset))
@@ -242,7 +244,7 @@ def _early_verdict(part: Part, found: Values) -> str:
     if part.expected != "slower" or not verdict(found["early_cost"]):
         return ""
     effect, points = verdict(found["early_cost"]), abs(found["early_cost"]["mean"])
-    said = "no difference beyond chance" if effect == "same" else f"{effect} by {points:.2f}"
+    said = "no difference beyond chance" if effect == "same" else f"{effect} by {points:.2f} points"
     return f"; after pass {_EARLY} {said}"
 
 
