@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from typing import Any
 
 import pytest
 import torch
@@ -357,10 +358,37 @@ def test_refuses_parameters_that_are_not_finite(value: float, position: int) -> 
 def test_huge_finite_parameters_do_no_harm(interpolation: str) -> None:
     images = to_network_input(noise(5))
     parameters = repeated(IDENTITY, 5)
-    parameters.diagonal().copy_(torch.tensor([1e30, 60.0, 1e30, 1e30, -1e30]))
+    parameters.diagonal().copy_(torch.tensor([3e38, 60.0, 3e38, 3e38, -3e38]))
     distorted = distort(images, parameters, interpolation)
     assert distorted.min() >= BACKGROUND and distorted.max() <= INK
     assert (distorted[3:] == BACKGROUND).all()
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bicubic"])
+def test_huge_widths_and_shifts_of_one_map_do_no_harm(interpolation: str) -> None:
+    parameters = repeated((3e38, 0, 1, 0, 0), 3)  # in float32 the two terms of x were infinite
+    assert distort(to_network_input(noise(3)), parameters, interpolation).isfinite().all()
+
+
+def test_other_interpolations_take_few_images_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_once = []
+    sample = torch.nn.functional.grid_sample
+
+    def counted(ink: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        at_once.append(len(ink))
+        return sample(ink, *arguments, **options)
+
+    images, parameters = (
+        to_network_input(noise(7)).repeat(300, 1, 1, 1),
+        Distortions().draw(2100, 6),
+    )
+    few = [
+        distort(*part, "bicubic")
+        for part in zip(images.split(300), parameters.split(300), strict=True)
+    ]
+    monkeypatch.setattr(torch.nn.functional, "grid_sample", counted)
+    assert torch.equal(distort(images, parameters, "bicubic"), torch.cat(few))
+    assert max(at_once) <= 1000
 
 
 def test_refuses_an_unknown_interpolation() -> None:

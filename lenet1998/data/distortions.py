@@ -21,6 +21,7 @@ BACKGROUND = np.float32(-0.1)
 PARAMETERS = 5
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
+_AT_ONCE = 1000  # images that PyTorch's interpolations take together
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,19 @@ def _check(interpolation: str) -> None:
 
 def _resampled(images: Tensor, maps: Tensor, interpolation: str) -> Tensor:
     """What `distort` gives, by PyTorch's interpolations."""
-    width, slant, tx, height, ty = maps.float().T[..., None, None]
+    # In parts: the coordinates and what follows from them take many times an image's memory.
+    parts = zip(images.split(_AT_ONCE), maps.split(_AT_ONCE), strict=True)
+    return torch.cat([_resampled_at_once(*part, interpolation) for part in parts])
+
+
+def _resampled_at_once(images: Tensor, maps: Tensor, interpolation: str) -> Tensor:
+    # In float64, where coordinates stay finite whatever maps are allowed.
+    width, slant, tx, height, ty = maps.T[..., None, None]
     row, column = torch.arange(SIDE)[:, None], torch.arange(SIDE)
     y = (BASELINE + height * (row - BASELINE) + ty).expand(-1, SIDE, SIDE)
     x = CENTRE + width * (column - CENTRE) + slant * (row - SHEAR_AXIS) + tx
     # For grid_sample the field goes from -1 to 1; all is background from a field's width off it.
-    grid = (torch.stack([x, y], dim=-1) / CENTRE - 1).clamp(-3, 3)
+    grid = (torch.stack([x, y], dim=-1) / CENTRE - 1).clamp(-3, 3).float()
     background = float(BACKGROUND)
     ink = F.grid_sample(images - background, grid, mode=interpolation, align_corners=True)
     least, greatest = images.flatten(1).aminmax(dim=1)
