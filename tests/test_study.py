@@ -14,7 +14,7 @@ import torch
 
 from lenet1998.data import Source, load_dataset
 from lenet1998.learning import Recipe, RunError, train, train_many
-from lenet1998.learning.study import check_backend, run_folder
+from lenet1998.learning.study import Task, check_backend, run_folder
 from lenet1998.learning.training import METRICS, RECIPE, STATE
 
 PATIENCE = 240  # seconds; a busy computer takes many to start a process
@@ -83,6 +83,34 @@ def test_a_run_that_fails_stops_no_other(tmp_path):
         train_many(recipes, "digits", tmp_path, passes=1, jobs=2)
     assert [run_folder(tmp_path, recipe).is_dir() for recipe in recipes[1:]] == [True, True]
     assert not (run_folder(tmp_path, recipes[0]) / STATE).exists()
+
+
+@pytest.mark.parametrize(
+    ("failure", "named"),
+    [(TypeError("no\n  number"), "TypeError: no number"), (MemoryError(), "MemoryError")],
+)
+def test_a_failure_of_any_kind_names_its_run(tmp_path, monkeypatch, failure, named):
+    def fail(*arguments, **options):
+        raise failure
+
+    monkeypatch.setattr("lenet1998.learning.study.train", fail)
+    with pytest.raises(RunError) as ended:
+        train_many([Recipe(seed=4)], "digits", tmp_path, passes=1)
+    assert str(ended.value) == f"paper-seed4: {named}"
+
+
+def test_a_worker_without_a_place_to_write_says_so(tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="needs Dask: install lenet1998[cluster]")
+    from lenet1998.learning import cluster
+
+    task = Task(3, Recipe(), Source("digits"), "digits", 1, "fused", tmp_path)
+
+    def full(*arguments, **options):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(cluster, "TemporaryDirectory", full)
+    ended = cluster._train_away(task, b"")
+    assert (ended.index, ended.error) == (3, "on the worker: [Errno 28] No space left on device")
 
 
 def test_a_killed_process_loses_no_run(study, tmp_path):

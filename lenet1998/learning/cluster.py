@@ -91,14 +91,17 @@ def on_cluster(tasks: Sequence[Task], jobs: int, address: str) -> Iterator[Ended
 
 
 def _train_away(task: Task, state: bytes) -> Ended:
-    with TemporaryDirectory() as scratch:
-        place = Path(scratch)
-        if state:
-            (place / STATE).write_bytes(state)
-        ended = train_task(replace(task, place=place))
-        if ended.error is not None:
-            return ended
-        return replace(ended, files={file.name: file.read_bytes() for file in place.iterdir()})
+    try:
+        with TemporaryDirectory() as scratch:
+            place = Path(scratch)
+            if state:
+                (place / STATE).write_bytes(state)
+            ended = train_task(replace(task, place=place))
+            if ended.error is not None:
+                return ended
+            return replace(ended, files={file.name: file.read_bytes() for file in place.iterdir()})
+    except OSError as error:  # of the scratch folder: a full disk, a place that it may not write to
+        return Ended(task.index, f"on the worker: {error}")
 
 
 @contextmanager

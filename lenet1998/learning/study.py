@@ -7,6 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from traceback import format_exception_only
 
 import torch
 
@@ -170,6 +171,10 @@ def train_task(task: Task) -> Ended:
         )
     except (DatasetError, RunError, OSError, ValueError) as error:
         return Ended(task.index, str(error))
+    # Whatever it is, a bug or too little memory, it ends this run alone: raised here it would end
+    # the study, and name no run.
+    except Exception as error:
+        return Ended(task.index, " ".join("".join(format_exception_only(error)).split()))
     return Ended(task.index)
 
 
@@ -218,7 +223,7 @@ def _work(tasks: Sequence[Task], jobs: int, address: str | None) -> Iterator[End
             ) from error
         _load.cache_clear()
         return on_cluster(tasks, jobs, address)
-    # One run alone stays in this process: nothing to start, and its traceback is its own.
+    # One run alone stays in this process: there is nothing to start.
     if len(tasks) < 2:
         return map(train_task, tasks)
     _load.cache_clear()
