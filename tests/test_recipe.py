@@ -1,5 +1,6 @@
 """Recipes: what is printed, what is checked, and where a network starts from."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -45,6 +46,15 @@ def test_json_round_trip(name):
         ({"schedule": ((2, 1e-3),)}, "schedule"),
         ({"schedule": ((1, 1e-3), (1, 1e-4))}, "schedule"),
         ({"schedule": ()}, "schedule"),
+        *(
+            ({name: value}, f"expected {name} .*finite, got {value}")
+            for name in ("init_bound", "init_power", "penalty_scale", "j", "mu", "coefficient")
+            for value in (math.nan, math.inf)
+        ),
+        *(
+            ({"schedule": ((1, 1e-3), (2, eta))}, f"eta of the schedule .*, got {eta!r}")
+            for eta in (0, -0.1, math.nan, math.inf, None, "a")
+        ),
     ],
 )
 def test_a_bad_choice_is_named(change, named):

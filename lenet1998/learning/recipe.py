@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -57,6 +58,9 @@ class Recipe:
             PyTorch's moments and eta as its rate.
         variant: what is trained: `"published"`, or LeNet-5 with a part replaced, a name of
             `lenet1998.models.variants`.
+
+    Raises:
+        ValueError: for a choice that there is not, or a number that is out of its range.
     """
 
     name: str = "paper"
@@ -92,8 +96,14 @@ class Recipe:
                 expected = " or ".join(map(repr, allowed))
                 raise ValueError(f"recipe: expected {name} {expected}, got {getattr(self, name)!r}")
         for name in ("init_bound", "penalty_scale", "mu", "curvature_patterns"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"recipe: expected {name} > 0, got {getattr(self, name)}")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(
+                    f"recipe: expected {name} > 0 and finite, got {getattr(self, name)}"
+                )
+        for name in ("init_power", "j", "coefficient"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                raise ValueError(f"recipe: expected {name} finite, got {value}")
         if self.training_patterns is not None and self.training_patterns < 1:
             raise ValueError(
                 f"recipe: expected training_patterns >= 1 or None, got {self.training_patterns}"
@@ -110,6 +120,11 @@ class Recipe:
                 "recipe: expected a schedule of (first pass, eta) that starts with pass 1 and "
                 f"ascends, got {self.schedule}"
             )
+        for _, eta in self.schedule:
+            if not isinstance(eta, int | float) or not 0 < eta < math.inf:
+                raise ValueError(
+                    f"recipe: expected every eta of the schedule > 0 and finite, got {eta!r}"
+                )
 
     def eta(self, pass_number: int) -> float:
         """The global rate during a pass, counted from 1."""
