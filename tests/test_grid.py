@@ -65,8 +65,16 @@ def test_a_part_of_the_distortions_can_be_set():
         (["fresh=1"], "fresh true or false"),
         (["curvature_patterns=true"], "curvature_patterns a whole number"),
         (["schedule=[2]"], "schedule"),
+        (["schedule=[[1]]"], r"schedule \[\[first pass, eta\], ...\], got \[\[1\]\]"),
+        (["schedule=[[1,2,3]]"], r"schedule \[\[first pass, eta\], ...\], got \[\[1, 2, 3\]\]"),
+        (["schedule=[[1,null]]"], "eta .* got None"),
+        (['schedule=[[1,0.1],["a",0.2]]'], r"recipe.json .* got schedule=.*'<' not supported"),
+        (["j=NaN"], "j finite"),
         (["distortions=5"], "distortions an object"),
         (['distortions={"twist":1}'], "twist"),
+        (['distortions={"inverse_scale":[1]}'], r"inverse_scale \(low, high\), .* got \(1,\)"),
+        (['distortions={"inverse_scale":1}'], r"recipe.json .*inverse_scale.*not iterable"),
+        (['distortions={"shear":null}'], r"recipe.json .*shear"),
     ],
 )
 def test_what_cannot_be_set_is_named(settings, named):

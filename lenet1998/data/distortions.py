@@ -52,10 +52,12 @@ class Distortions:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        low, high = self.inverse_scale
-        if not 0 < low <= high < math.inf:
+        if len(self.inverse_scale) != 2 or not (
+            0 < self.inverse_scale[0] <= self.inverse_scale[1] < math.inf
+        ):
             raise ValueError(
-                f"expected finite inverse_scale (low, high), 0 < low <= high, got ({low}, {high})"
+                "expected finite inverse_scale (low, high), 0 < low <= high, "
+                f"got {self.inverse_scale}"
             )
         for name in ("log_squeeze", "shear", "translation"):
             if not 0 <= getattr(self, name) < math.inf:

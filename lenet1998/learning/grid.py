@@ -111,7 +111,9 @@ def _changed(recipe: Recipe, values: dict[str, Any]) -> Recipe:
         changed = Recipe.from_json(json.dumps({**old, **new}))
     except (TypeError, KeyError) as error:
         wanted = ", ".join(f"{name}={json.dumps(value)}" for name, value in values.items())
-        raise ValueError(f"expected values as recipe.json has them, got {wanted}") from error
+        raise ValueError(
+            f"expected values as recipe.json has them, got {wanted}: {error}"
+        ) from error
     named = (f"{name}={_text(values[name])}" for name in values if new[name] != old[name])
     return replace(changed, name=",".join([recipe.name, *named]))
 

@@ -151,7 +151,13 @@ class Recipe:
             raise ValueError(f"expected a JSON object with the fields {', '.join(sorted(names))}")
         read: dict[str, Any] = dict(values)
         if "schedule" in read:
-            read["schedule"] = tuple((first, eta) for first, eta in read["schedule"])
+            try:
+                read["schedule"] = tuple((first, eta) for first, eta in read["schedule"])
+            except (TypeError, ValueError) as error:
+                raise ValueError(
+                    "recipe: expected schedule [[first pass, eta], ...], got "
+                    f"{json.dumps(read['schedule'])}"
+                ) from error
         if "distortions" in read:
             ranges = dict(read["distortions"])
             read["distortions"] = Distortions(
