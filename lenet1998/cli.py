@@ -148,7 +148,7 @@ def study(
     from lenet1998.study_report import print_study
     from lenet1998.study_report import study as run
 
-    _usage(lambda: check_backend(backend, address))
+    _usage(lambda: check_backend(backend, address, jobs))
     recipes = _usage(lambda: grid(recipe or ["paper"], settings or [], range(seeds)))
     console = _console(stderr=as_json)
     with run_progress(console, len(recipes)) as progress:

@@ -262,6 +262,7 @@ def test_auto_falls_back_loudly_and_mnist_does_not(tmp_path, monkeypatch, lenet1
         (("study", "--set", "mu=0"), 2, "mu > 0"),
         (("study", "--recipe", "papier"), 2, "authors-software"),
         (("study", "--backend", "dask"), 2, "tcp://HOST:PORT"),
+        (("study", "--jobs", "0"), 2, "jobs >= 1"),
         (("frobnicate",), 2, "frobnicate"),
     ],
 )

@@ -139,6 +139,13 @@ def test_backends_that_cannot_be_are_named(backend, address, named):
         check_backend(backend, address)
 
 
+@pytest.mark.parametrize("jobs", [0, -2])
+def test_a_number_of_jobs_that_cannot_be_is_named(jobs, tmp_path):
+    with pytest.raises(ValueError, match=f"expected jobs >= 1, or -1 .*, got {jobs}"):
+        train_many([Recipe()], "digits", tmp_path, passes=1, jobs=jobs)
+    check_backend("loky", None, 1)
+
+
 class Cluster:
     """A Dask scheduler and workers, each a process of its own, as on so many computers."""
 

@@ -62,11 +62,17 @@ def run_folder(folder: Path, recipe: Recipe) -> Path:
     return folder / f"{recipe.name}-seed{recipe.seed}"
 
 
-def check_backend(backend: str, address: str | None) -> None:
+def check_backend(backend: str, address: str | None, jobs: int = -1) -> None:
     """Refuse what `train_many` cannot run on.
 
+    Args:
+        backend: a name of `BACKENDS`.
+        address: of the Dask scheduler.
+        jobs: runs at once.
+
     Raises:
-        ValueError: for an unknown backend, `"dask"` without an address, or an address without it.
+        ValueError: for an unknown backend, `"dask"` without an address, an address without it, or
+            a number of jobs that is neither positive nor -1.
     """
     if backend not in BACKENDS:
         raise ValueError(f"expected the backend {' or '.join(BACKENDS)}, got {backend!r}")
@@ -74,6 +80,8 @@ def check_backend(backend: str, address: str | None) -> None:
         raise ValueError("the backend dask needs its scheduler's address: tcp://HOST:PORT")
     if backend != "dask" and address:
         raise ValueError(f"the address {address} is for the backend dask, not {backend}")
+    if jobs < 1 and jobs != -1:
+        raise ValueError(f"expected jobs >= 1, or -1 for one on each core, got {jobs}")
 
 
 def train_many(
@@ -118,7 +126,7 @@ def train_many(
         RunError: if a folder holds another run, before any is trained; if runs failed, when the
             others have ended; or if the workers or their scheduler cannot be reached or die.
     """
-    check_backend(backend, address)
+    check_backend(backend, address, jobs)
     places = [run_folder(folder, recipe) for recipe in recipes]
     if len(set(places)) < len(places):
         raise ValueError(
