@@ -56,10 +56,10 @@ class FullNetwork(ClassicNetwork):
     TRAINED_LAYERS = ("f5", "f6")
     FIELD = 4
 
-    def __init__(self, units: int) -> None:
+    def __init__(self, units: int, *, trainable: bool = False) -> None:
         super().__init__()
         self.f5, self.f6 = nn.Linear(16, units), nn.Linear(units, 3)
-        self.output = EuclideanRBF(2 * torch.eye(3) - 1)
+        self.output = EuclideanRBF(2 * torch.eye(3) - 1, trainable=trainable)
         self.squash = Squash()
 
     def forward(self, images: Tensor) -> Tensor:
@@ -93,6 +93,11 @@ def with_pooling() -> ChainNetwork:
     return net
 
 
+def full_layers() -> FullNetwork:
+    """No layer before the full ones, and centres that learn."""
+    return FullNetwork(24, trainable=True)
+
+
 def randomised(net: ClassicNetwork, seed: int = 0) -> ClassicNetwork:
     """Every parameter random, biases and coefficients too, at the scale of a net in training."""
     generator = torch.Generator().manual_seed(seed)
@@ -109,4 +114,5 @@ NETWORKS = {
     "like LeNet-4": like_lenet4,
     "small kernels": with_small_kernels,
     "pooling": with_pooling,
+    "full layers": full_layers,
 }

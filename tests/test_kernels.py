@@ -179,6 +179,9 @@ def test_every_weight_has_its_own_place(net):
     assert len(positions) == sum(saved.numel() for saved in net.state_dict().values())
     assert len(np.unique(positions)) == len(positions)
     assert positions.max() < plan.weights
+    if isinstance(net.output.centres, nn.Parameter):
+        # Their gradients are kept until the update, as those of all that lies before the full ones.
+        assert plan.positions()["output.centres"].max() < plan.convolutional_weights
 
 
 def test_penalties_equal_pytorch(net):

@@ -76,7 +76,7 @@ def plan_for(net: ClassicNetwork) -> Plan:
     below = states.take(side * side)
     convolutional: list[Convolution | Subsampling | Pooling] = []
     full: list[Full] = []
-    weights_before_full = 0
+    weights_before_full = weights.size  # centres that learn, where all layers are full ones
     squash_below: Follower = Unsquashed()
     for name in net.TRAINED_LAYERS:
         module = net.get_submodule(name)
