@@ -374,10 +374,22 @@ def test_bad_levels_stop_before_their_pattern(bad):
 def test_refuses_what_it_cannot_run():
     with pytest.raises(TypeError, match="float32"):
         PackedNetwork(LeNet5Classic().double())
-    net = LeNet5Classic()
-    net.s2 = nn.MaxPool2d(2, padding=1)
-    with pytest.raises(TypeError, match=r"s2.*MaxPool2d"):
-        plan_for(net)
+    for name, layer in (
+        ("s2", nn.MaxPool2d(2, padding=1)),
+        ("s2", nn.MaxPool2d(2, dilation=2)),
+        ("s2", nn.MaxPool2d(2, return_indices=True)),
+        ("s2", nn.AvgPool2d(2, divisor_override=1)),
+        ("c1", nn.Conv2d(1, 6, 5, stride=2)),
+        ("c1", nn.Conv2d(1, 6, 5, padding=2)),
+        ("c1", nn.Conv2d(1, 6, 3, dilation=2)),
+        ("c1", nn.Conv2d(1, 6, (3, 5))),
+        ("c5", nn.Conv2d(16, 120, 5, groups=2)),
+        ("f6", nn.Linear(120, 84, bias=False)),
+    ):
+        net = LeNet5Classic()
+        net.add_module(name, layer)
+        with pytest.raises(TypeError, match=f"{name}.*{type(layer).__name__}"):
+            plan_for(net)
     with pytest.raises(TypeError, match=r"Sigmoid after layer 'c3'"):
         plan_for(LeNet5Variant({"c3": nn.Sigmoid()}))
     with pytest.raises(ValueError, match=r"\(N, 1, 32, 32\)"):

@@ -81,8 +81,9 @@ def plan_for(net: ClassicNetwork) -> Plan:
     for name in net.TRAINED_LAYERS:
         module = net.get_submodule(name)
         squash = _follower(name, net.squash_after(name))
-        if isinstance(module, nn.Linear) or (
-            isinstance(module, nn.Conv2d) and module.kernel_size == (side, side)
+        if _has_kernel(module) and (
+            isinstance(module, nn.Linear)
+            or (isinstance(module, nn.Conv2d) and module.kernel_size == (side, side))
         ):
             width = len(module.weight)
             outputs = states.take(whole(width))
@@ -101,7 +102,9 @@ def plan_for(net: ClassicNetwork) -> Plan:
                 )
             )
             side, maps = 1, width
-        elif isinstance(module, nn.Conv2d | layers.TableConv2d) and not full:
+        elif (
+            isinstance(module, nn.Conv2d | layers.TableConv2d) and _has_kernel(module) and not full
+        ):
             table = (
                 module.table
                 if isinstance(module, layers.TableConv2d)
@@ -163,7 +166,7 @@ def plan_for(net: ClassicNetwork) -> Plan:
             raise TypeError(
                 f"no kernel for layer {name!r}, a {type(module).__name__} on {side}x{side} maps: "
                 "expected convolutions, and subsamplings or 2x2 pooling of even sides, then full "
-                "layers"
+                "layers; with biases but for pooling, and all else as PyTorch has it by default"
             )
         below, squash_below = outputs, squash
         if not full:
@@ -210,11 +213,25 @@ def _follower(name: str, module: nn.Module) -> Follower:
     )
 
 
+def _has_kernel(module: nn.Module) -> bool:
+    """Whether a convolution or full layer has the settings that the kernels compute it with."""
+    if isinstance(module, nn.Conv2d):
+        height, width = module.kernel_size
+        settings = (module.stride, module.padding, module.dilation, module.groups)
+        if height != width or settings != ((1, 1), (0, 0), (1, 1), 1):
+            return False
+    return getattr(module, "bias", None) is not None
+
+
 def _halves(module: nn.Module) -> bool:
-    """Whether a layer pools windows of 2x2 pixels that do not overlap."""
-    return isinstance(module, nn.AvgPool2d | nn.MaxPool2d) and (
-        (module.kernel_size, module.stride, module.padding) == (2, 2, 0)
-    )
+    """Whether a layer pools windows of 2x2 pixels that do not overlap, as the kernels do it."""
+    if isinstance(module, nn.AvgPool2d):
+        usual = module.divisor_override is None
+    elif isinstance(module, nn.MaxPool2d):
+        usual = module.dilation == 1 and not module.return_indices
+    else:
+        return False
+    return usual and (module.kernel_size, module.stride, module.padding) == (2, 2, 0)
 
 
 @cache
