@@ -79,6 +79,13 @@ def test_what_follows_each_layer():
     assert torch.equal(PlainTanh()(torch.tensor([-0.3, 2.0])), torch.tensor([-0.3, 2.0]).tanh())
 
 
+def test_misspelt_layers_are_named():
+    with pytest.raises(ValueError, match=r"no part 's22': .*c1, s2.*, f6, output, squash"):
+        LeNet5Variant(s22=nn.AvgPool2d(2))
+    with pytest.raises(ValueError, match=r"no layer to follow 's22': .*c1, s2, c3, s4, c5, f6$"):
+        LeNet5Variant({"s22": nn.Identity()})
+
+
 def test_codes():
     random, again = (VARIANTS["random-codes"]().output.centres for _ in range(2))
     assert torch.equal(random, again)

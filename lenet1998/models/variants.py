@@ -6,7 +6,7 @@ and why the paper chose otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -25,12 +25,17 @@ class LeNet5Variant(LeNet5Classic):
     Args:
         followed_by: what follows a layer, by the layer's name, where it is not the squash.
         parts: the modules put in, by the name of the one that they replace.
+
+    Raises:
+        ValueError: for a name that is none of LeNet-5's layers.
     """
 
     def __init__(
         self, followed_by: Mapping[str, nn.Module] | None = None, **parts: nn.Module
     ) -> None:
         super().__init__()
+        _check("part", parts, (name for name, _ in self.named_children()))
+        _check("layer to follow", followed_by or {}, self.TRAINED_LAYERS)
         for name, part in parts.items():
             self.add_module(name, part)
         self.followed_by = nn.ModuleDict(dict(followed_by or {}))
@@ -45,6 +50,14 @@ class LeNet5Variant(LeNet5Classic):
             below = x.permute(0, 2, 3, 1) if isinstance(layer, nn.Linear) else x
             x = self.squash_after(name)(layer(below))
         return x
+
+
+def _check(what: str, given: Iterable[str], expected: Iterable[str]) -> None:
+    """Refuse names that the network would never look up."""
+    names = tuple(expected)
+    for name in given:
+        if name not in names:
+            raise ValueError(f"no {what} {name!r}: expected some of {', '.join(names)}")
 
 
 class PlainTanh(Squash):
