@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 
 import pytest
@@ -14,7 +15,7 @@ import torch
 
 from lenet1998.data import Source, load_dataset
 from lenet1998.learning import Recipe, RunError, train, train_many
-from lenet1998.learning.study import Task, check_backend, run_folder
+from lenet1998.learning.study import Task, check_backend, run_folder, train_task
 from lenet1998.learning.training import METRICS, RECIPE, STATE
 
 PATIENCE = 240  # seconds; a busy computer takes many to start a process
@@ -97,6 +98,52 @@ def test_a_failure_of_any_kind_names_its_run(tmp_path, monkeypatch, failure, nam
     with pytest.raises(RunError) as ended:
         train_many([Recipe(seed=4)], "digits", tmp_path, passes=1)
     assert str(ended.value) == f"paper-seed4: {named}"
+
+
+def test_every_reason_is_told_once(tmp_path, monkeypatch):
+    def fail(recipe, *arguments, folder, **options):
+        raise RunError(f"{folder} is full" if recipe.seed < 6 else "the network diverged")
+
+    monkeypatch.setattr("lenet1998.learning.study.train", fail)
+    monkeypatch.setattr(
+        "lenet1998.learning.study._in_processes", lambda tasks, jobs: map(train_task, tasks)
+    )
+    with pytest.raises(RunError) as ended:
+        train_many([Recipe(seed=seed) for seed in (4, 5, 6)], "digits", tmp_path, passes=1)
+    assert str(ended.value) == (
+        "3 of 3 runs failed, finished ones are kept: paper-seed4 and 1 more: "
+        f"{tmp_path / 'paper-seed4'} is full; paper-seed6: the network diverged"
+    )
+
+
+def test_dying_workers_are_given_up_with_the_name_of_a_run(tmp_path, monkeypatch):
+    class Dying:
+        def __init__(self, **options):
+            pass
+
+        def __call__(self, tasks):
+            raise BrokenProcessPool
+
+    monkeypatch.setattr("joblib.Parallel", Dying)
+    with pytest.raises(RunError, match=r"died 3 times .* 2 runs are left, paper-seed4 first"):
+        train_many([Recipe(seed=seed) for seed in (4, 5)], "digits", tmp_path, passes=1)
+
+
+def test_a_run_in_this_process_leaves_it_its_threads(tmp_path, monkeypatch):
+    during = []
+    monkeypatch.setattr(
+        "lenet1998.learning.study.train",
+        lambda *arguments, **options: during.append(torch.get_num_threads()),
+    )
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        train_task(
+            Task(0, Recipe(), Source("digits"), load_dataset("digits").name, 1, "fused", tmp_path)
+        )
+        assert (during, torch.get_num_threads()) == ([1], 2)
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_worker_without_a_place_to_write_says_so(tmp_path, monkeypatch):

@@ -99,9 +99,9 @@ def train_many(
 ) -> list[Run]:
     """Train a network for each recipe, several at once.
 
-    A run that is in its folder already is not repeated, and one that was cut off goes on after its
-    last whole pass, so an interrupted study is simply called again. Runs of a worker that dies are
-    made again by another. A run that fails does not stop the others.
+    A run that is in its folder already is not repeated, and one that was cut off on this computer
+    goes on after its last whole pass, so an interrupted study is simply called again. Runs of a
+    worker that dies are made again by another. A run that fails does not stop the others.
 
     Args:
         recipes: their names and seeds tell them apart.
@@ -111,8 +111,8 @@ def train_many(
         engine: as for `train`.
         jobs: runs at once; -1 for one on each core (of the cluster).
         backend: `"loky"`, processes on this computer, or `"dask"`, a cluster's workers. These need
-            lenet1998 and the data, but none of this computer's folders: a run comes back when it
-            has ended.
+            lenet1998 and the data, but none of this computer's folders: a run comes back only when
+            it has ended, so a stop loses the passes that it has made.
         address: of the Dask scheduler, such as `tcp://HOST:PORT`.
         on_run: called with each run as it ends.
         on_found: called before, with each run that had ended already; by default `on_run`.
@@ -146,25 +146,27 @@ def train_many(
         if (tell := on_found or on_run) is not None:
             tell(run)
     del dataset
-    failed: list[str] = []
+    failed: list[tuple[Path, str]] = []
     for ended in _work(tasks, jobs, address):
         place = tasks[ended.index].place
         if ended.error is not None:
-            failed.append(f"{place.name}: {ended.error}")
+            failed.append((place, ended.error))
             continue
         _write(ended.files, place)
         runs[place] = Run.load(place)
         if on_run is not None:
             on_run(runs[place])
     if failed:
-        others = f"{len(failed)} of {len(recipes)} runs failed, finished ones are kept; the first, "
-        raise RunError((others if len(recipes) > 1 else "") + failed[0])
+        raise RunError(_failures(failed, len(recipes)))
     return [runs[place] for place in places]
 
 
 def train_task(task: Task) -> Ended:
     """Train a task's run in its folder; what a worker does."""
-    torch.set_num_threads(1)  # the cores belong to the other runs
+    threads = torch.get_num_threads()
+    # The cores belong to the other runs. The last one left, which the caller's process makes, has
+    # one thread too: a run must not depend on how many others there are.
+    torch.set_num_threads(1)
     try:
         dataset = _load(task.source)
         if dataset.name != task.dataset_name:
@@ -183,7 +185,23 @@ def train_task(task: Task) -> Ended:
     # the study, and name no run.
     except Exception as error:
         return Ended(task.index, " ".join("".join(format_exception_only(error)).split()))
+    finally:
+        torch.set_num_threads(threads)
     return Ended(task.index)
+
+
+def _failures(failed: Sequence[tuple[Path, str]], runs: int) -> str:
+    """One line of all reasons, each with the first of the runs that it stopped."""
+    alike: dict[str, list[tuple[str, str]]] = {}
+    for place, error in failed:
+        # A reason is no other one because it names the run's own folder.
+        alike.setdefault(error.replace(str(place), ""), []).append((place.name, error))
+    reasons = [
+        f"{name}{f' and {len(others)} more' if others else ''}: {error}"
+        for (name, error), *others in alike.values()
+    ]
+    counted = f"{len(failed)} of {runs} runs failed, finished ones are kept: "
+    return (counted if runs > 1 else "") + "; ".join(reasons)
 
 
 @lru_cache(maxsize=1)  # MNIST is 290 MB
@@ -257,7 +275,9 @@ def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Ended]:
         except BrokenProcessPool as error:
             losses += 1
             if losses == _LOSSES:
+                one = next(iter(left.values())).place.name
                 raise RunError(
                     f"worker processes died {losses} times with no run ended in between, perhaps "
-                    f"for want of memory: {len(left)} runs are left; take fewer at once (--jobs)"
+                    f"for want of memory: {len(left)} runs are left, {one} first; take fewer at "
+                    "once (--jobs)"
                 ) from error
