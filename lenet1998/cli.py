@@ -76,7 +76,7 @@ def reproduce(
     passes: Annotated[int, typer.Option(min=1, help="Passes through the training set.")] = 20,
     seed: Annotated[int, typer.Option(min=0, help="Of weights, order and estimates.")] = 0,
     recipe: Annotated[
-        str, typer.Option(help="paper, authors-software, paper-literal, paper-distorted.")
+        str, typer.Option(help="Such as paper-distorted; an unknown name lists all.")
     ] = "paper",
     engine: Annotated[
         str, typer.Option(help="fused (compiled) or torch (the slow reference).")
@@ -179,7 +179,7 @@ def paper(
         bool, typer.Option("--quick", help="Fewer seeds, passes and digits; labelled so.")
     ] = False,
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="Of each recipe [3 to 10, by experiment].")
+        int | None, typer.Option(min=1, help="Of each recipe [5 to 10, by experiment].")
     ] = None,
     data: DataOption = "auto",
     jobs: Annotated[int, typer.Option(help="Processes; -1 for one on each core.")] = -1,

@@ -10,13 +10,13 @@ from lenet1998.layers import EuclideanRBF, Squash
 
 
 class ClassicNetwork(nn.Module):
-    """A chain of layers, each followed by the squash, that ends in penalties.
+    """A chain of layers, each followed by what `squash_after` says, that ends in penalties.
 
     Attributes:
         TRAINED_LAYERS: the names of the layers, from the input up. All have trainable parameters,
             but for pooling in variants.
         FIELD: side of the square input that is read at once, in pixels.
-        squash: what follows each of them.
+        squash: what follows each of them, unless `squash_after` says otherwise.
         output: the layer that turns the top states into penalties.
     """
 
