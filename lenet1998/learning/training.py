@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -60,19 +59,27 @@ class PassRecord:
     learning_seconds: float
 
 
-class Progress(NamedTuple):
-    """Where a run stands, a few times a second."""
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands, a few times a second.
+
+    Attributes:
+        pass_number: the pass that it is in, from 1.
+        passes: how many in all.
+        patterns: seen in this pass so far, of `patterns_in_pass`.
+        patterns_in_pass: as many as the recipe learns from.
+        online_training_error_percent: of this pass so far.
+        patterns_per_second: of this pass so far, updates alone.
+        finished: the record of the pass, if it has just ended.
+    """
 
     pass_number: int
     passes: int
     patterns: int
-    """Seen in this pass so far, of `patterns_in_pass`."""
     patterns_in_pass: int
     online_training_error_percent: float
-    """Of this pass so far."""
     patterns_per_second: float
     finished: PassRecord | None
-    """The record of the pass that has just ended."""
 
 
 @dataclass
