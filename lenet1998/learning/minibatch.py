@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, OneCycleLR
 
 from lenet1998.data.dataset import Dataset
-from lenet1998.data.distortions import Distortions, distort
+from lenet1998.data.distortions import LEANING, Distortions, distort
 from lenet1998.evaluation import evaluate
 from lenet1998.models.tutorials import Published
 
@@ -103,9 +103,7 @@ MODERN_RECIPE = MinibatchRecipe(
     epochs=30,
     weight_decay=0.05,
     label_smoothing=0.05,
-    distortions=Distortions(
-        inverse_scale=(0.87, 1.17), log_squeeze=0.12, shear=0.17, translation=1.0
-    ),
+    distortions=LEANING,
 )
 """The best recipe found for `LeNet5Modern`.
 

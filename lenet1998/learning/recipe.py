@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lenet1998.data.distortions import Distortions
+from lenet1998.data.distortions import LEANING, Distortions
 from lenet1998.layers import Subsampling, TableConv2d
 from lenet1998.models.base import ClassicNetwork
 from lenet1998.models.variants import VARIANTS
@@ -27,7 +27,7 @@ class Recipe:
     The defaults are the preset `paper`; the comments say what is printed.
 
     Attributes:
-        name: of the preset that it started from.
+        name: of the preset, or one that tells it from others, such as `paper,mu=0.02` of a study.
         seed: of the initial weights, the order of the patterns and the patterns of each curvature
             estimate. Not printed.
         init_bound, init_power: weights start uniform in +- init_bound / F^init_power, F the fan-in
@@ -183,9 +183,7 @@ PRESETS = {
             name="paper-distorted-longer",
             schedule=((1, 3e-4), (21, 2e-4), (46, 1e-4), (71, 5e-5), (86, 2e-5), (96, 1e-5)),
             distorted_copies=9,
-            distortions=Distortions(
-                inverse_scale=(0.87, 1.17), log_squeeze=0.12, shear=0.17, translation=1.0
-            ),
+            distortions=LEANING,
             fresh=True,
         ),
         Recipe(name="paper-noise", inverted_pixels=0.1),
