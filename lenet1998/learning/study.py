@@ -15,7 +15,7 @@ from lenet1998.data import Dataset, DatasetError, Source
 from lenet1998.data.digits import NAME as DIGITS
 from lenet1998.files import write_atomically
 from lenet1998.learning.recipe import Recipe
-from lenet1998.learning.training import STATE, Run, RunError, train
+from lenet1998.learning.training import STATE, Run, RunError, check_same, train
 
 BACKENDS = ("loky", "dask")
 """Of joblib: processes on this computer, or the workers of a Dask cluster."""
@@ -223,9 +223,7 @@ def _finished(
         return None
     run = Run.load(place)
     there = len(run.records)
-    if (run.recipe, run.dataset_name, run.engine) != (recipe, dataset.name, engine):
-        # Raises: it says what differs.
-        train(recipe, dataset, passes=there, engine=engine, folder=place, resume=True)
+    check_same(run, recipe, dataset.name, engine, place)
     if there > passes:
         raise RunError(f"{place} holds a run of more than {passes} passes: use another folder")
     return run if there == passes else None

@@ -225,6 +225,27 @@ def train(
     return run
 
 
+def check_same(run: Run, recipe: Recipe, dataset_name: str, engine: str, folder: Path) -> None:
+    """See that a folder's run is the one that is asked for.
+
+    Raises:
+        RunError: if it is not, saying what differs.
+    """
+    for what, there, asked in (
+        *(
+            (f"recipe, whose {one.name}", getattr(run.recipe, one.name), getattr(recipe, one.name))
+            for one in fields(Recipe)
+        ),
+        ("data set, which", run.dataset_name, dataset_name),
+        ("engine, which", run.engine, engine),
+    ):
+        if there != asked:
+            raise RunError(
+                f"{folder} holds a run of another {what} is {there!r}, not {asked!r}: ask for "
+                "the same to go on with it, or write to another folder (--output)"
+            )
+
+
 def _start(recipe: Recipe, dataset: Dataset, engine: str, folder: Path | None, resume: bool) -> Run:
     if folder is not None and (folder / STATE).exists():
         if not resume:
@@ -233,23 +254,7 @@ def _start(recipe: Recipe, dataset: Dataset, engine: str, folder: Path | None, r
                 "folder (--output)"
             )
         run = Run.load(folder)
-        for what, there, asked in (
-            *(
-                (
-                    f"recipe, whose {one.name}",
-                    getattr(run.recipe, one.name),
-                    getattr(recipe, one.name),
-                )
-                for one in fields(Recipe)
-            ),
-            ("data set, which", run.dataset_name, dataset.name),
-            ("engine, which", run.engine, engine),
-        ):
-            if there != asked:
-                raise RunError(
-                    f"{folder} holds a run of another {what} is {there!r}, not {asked!r}: ask for "
-                    "the same to go on with it, or write to another folder (--output)"
-                )
+        check_same(run, recipe, dataset.name, engine, folder)
         return run
     net = VARIANTS[recipe.variant]()
     initialise(net, recipe)
