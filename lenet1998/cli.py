@@ -195,25 +195,27 @@ def paper(
 ) -> None:
     """Recompute what sections II and III show of LeNet-5, and set it beside the paper's figures."""
     from lenet1998 import paper as evidence
+    from lenet1998.learning.study import check_backend
 
     console = _console(stderr=as_json)
     if list_names:
         for name, experiment in evidence.experiments().items():
             console.print(f"{name}: {experiment.title}", highlight=False)
         return
+    names = [name.strip() for name in only.split(",") if name.strip()]
+    _usage(lambda: evidence.check_names(names))
+    _usage(lambda: check_backend(backend, address, jobs))
     folder = output or Path("runs") / ("paper-quick" if quick else "paper")
-    results = _usage(
-        lambda: evidence.recompute(
-            folder,
-            only=[name.strip() for name in only.split(",") if name.strip()],
-            place=data,
-            quick=quick,
-            seeds=seeds,
-            jobs=jobs,
-            backend=backend,
-            address=address,
-            report=lambda line: console.print(line, highlight=False),
-        )
+    results = evidence.recompute(
+        folder,
+        only=names,
+        place=data,
+        quick=quick,
+        seeds=seeds,
+        jobs=jobs,
+        backend=backend,
+        address=address,
+        report=lambda line: console.print(line, highlight=False),
     )
     if as_json:
         print(json.dumps(results, indent=1))

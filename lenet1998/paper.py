@@ -53,6 +53,19 @@ def experiments(training_patterns: int = 60_000) -> dict[str, Experiment]:
     return {experiment.name: experiment for experiment in found}
 
 
+def check_names(only: Sequence[str]) -> None:
+    """Refuse names of experiments that there are not.
+
+    Raises:
+        ValueError: that lists those there are.
+    """
+    unknown = sorted(set(only) - set(experiments()))
+    if unknown:
+        raise ValueError(
+            f"no experiment {', '.join(unknown)}: expected some of {', '.join(experiments())}"
+        )
+
+
 def recompute(
     folder: Path,
     *,
@@ -85,11 +98,7 @@ def recompute(
         ValueError: for the name of an unknown experiment.
         DatasetError, RunError: as `load_dataset` and `train_many`.
     """
-    unknown = sorted(set(only) - set(experiments()))
-    if unknown:
-        raise ValueError(
-            f"no experiment {', '.join(unknown)}: expected some of {', '.join(experiments())}"
-        )
+    check_names(only)
     source = replace(QUICK, place=place) if quick else Source(place)
     dataset = source.load()
     held_out = len(dataset.training_labels) // _HELD_OUT

@@ -202,7 +202,7 @@ PRESETS = {
 - `paper-distorted`: `paper` with nine distorted versions of each training pattern added, half as
   far as those of Fig. 7, and rates that start lower: of ten ways to distort, each with three seeds,
   the one of least error on 10,000 training patterns held out. It still is of fourteen with five
-  (see `lenet1998.evidence.fig07`).
+  (see `lenet1998.evidence.fig07_choice`).
 - `paper-distorted-measured`: the same with the whole ranges of Fig. 7, which gains nothing.
 - `paper-distorted-longer`: a natural extension, meant for 100 passes: always new distortions, with
   the ranges of `LeNet5Modern`'s recipe, and each rate for longer.
