@@ -183,6 +183,11 @@ def test_runs_of_another_recipe_are_refused(trained, monkeypatch):
         seeds.train_seeds([TUTORIAL], [0], "digits", folder, jobs=1)
 
 
+def test_a_number_of_jobs_that_cannot_be_is_named(tmp_path):
+    with pytest.raises(ValueError, match=r"expected jobs >= 1, .* got 0"):
+        seeds.train_seeds([TUTORIAL], [0], "digits", tmp_path, jobs=0)
+
+
 def test_damaged_and_unknown_runs_are_named(tmp_path):
     (tmp_path / f"{TUTORIAL}-seed0.json").write_text("{")
     with pytest.raises(RunError, match=f"{TUTORIAL}-seed0"):

@@ -26,7 +26,7 @@ from lenet1998.learning.minibatch import (
     train,
 )
 from lenet1998.learning.recipe import preset
-from lenet1998.learning.study import train_many
+from lenet1998.learning.study import check_backend, train_many
 from lenet1998.learning.training import STATE, Run, RunError
 from lenet1998.models import registry
 from lenet1998.models.modern import LeNet5Modern
@@ -203,12 +203,13 @@ def train_seeds(
         The runs by network, in the order of the seeds.
 
     Raises:
-        ValueError: for an unknown name.
+        ValueError: for an unknown name, or a number of jobs that cannot be.
         RunError: if the folder holds runs of other recipes or data, or damaged ones.
     """
     from joblib import Parallel, delayed
 
     _check(names)
+    check_backend("loky", None, jobs)
     folder.mkdir(parents=True, exist_ok=True)
 
     def tell(name: str, run: TrainedRun) -> None:
