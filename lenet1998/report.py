@@ -55,7 +55,7 @@ def plain_axes(axes: Axes, **grid: Any) -> None:
 def titled(what: str, dataset_name: str) -> str:
     """The title of a plot: what it shows, on which digits, in lines that five inches hold."""
     line = f"{what} — {dataset_name}"
-    return line if len(line) <= 50 else "\n".join([what, *wrap(dataset_name, 50)])
+    return line if len(line) <= 50 else "\n".join([what, *wrap(dataset_name, 55)])
 
 
 def log_percent(axis: Axis) -> None:

@@ -6,6 +6,7 @@ from statistics import fmean
 
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from lenet1998.data import Dataset, Distortions, distort
@@ -221,6 +222,7 @@ def _present_longer(values: Values, dataset: Dataset) -> Section:
     axes = figure.add_subplot()
     axes.plot(range(1, passes + 1), values["curve"], color="#2f6690")
     axes.set(xlabel="passes", ylabel="test error (%)", yscale="log")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     log_percent(axes.yaxis)
     plain_axes(axes, which="both")
     axes.set_title(titled("Fresh distortions", dataset.name), fontsize=11)
