@@ -16,15 +16,16 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import learning, modern, pictures, reading, seeds
 from benchmarks.timing import Timing, machine
+from lenet1998.commands.reproduce import reproduce
 from lenet1998.data import load_dataset
 from lenet1998.data.mnist import find_or_download
-from lenet1998.learning import preset
-from lenet1998.report import png
-from lenet1998.reproduction import reproduce
+from lenet1998.learning import preset, train
+from lenet1998.report import terminal
+from lenet1998.report.plots import png
+from lenet1998.report.sections import Document, Outcome, Section, Table
 
 HERE = Path(__file__).parent
 PARTS = ("learning", "reading", "pictures", "modern", "seeds", "reproduce")
@@ -74,8 +75,9 @@ def whole_reproduction(dataset) -> dict[str, object]:
     """`lenet1998 reproduce --passes 20`, from the loaded data to the report, on one core."""
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        result = reproduce(preset("paper"), dataset, Path(folder))
-        return {**result.figures, "start_to_report_seconds": time.perf_counter() - started}
+        run = train(preset("paper"), dataset, folder=Path(folder))
+        outcome = reproduce(run, dataset, Path(folder))
+        return {**outcome.values, "start_to_report_seconds": time.perf_counter() - started}
 
 
 def plain(value):
@@ -93,14 +95,9 @@ def plain(value):
 
 
 def print_results(results: dict, console: Console) -> None:
-    console.print(", ".join(f"{key} {value}" for key, value in results["machine"].items()))
-    table = Table(box=None)
-    table.add_column("what")
-    for column in ("time", "ratio", "spread"):
-        table.add_column(column, justify="right")
-    for row in rows(results):
-        table.add_row(*row)
-    console.print(table)
+    machine = ", ".join(f"{key} {value}" for key, value in results["machine"].items())
+    table = Table(machine, ("what", "time", "ratio", "spread"), rows(results))
+    terminal.show(Outcome(results, Document("", [Section(tables=[table])])), console)
 
 
 def rows(results: dict) -> list[tuple[str, str, str, str]]:

@@ -7,13 +7,13 @@ import torch
 from numba import njit
 
 from benchmarks.timing import side_by_side
-from lenet1998.counting import count_layers, training_step_multiply_adds
 from lenet1998.data import Dataset
 from lenet1998.kernels.chain import Chain
 from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
-from lenet1998.kernels.packed import PackedNetwork, aligned_zeros
+from lenet1998.kernels.packed import FusedReader, PackedNetwork, aligned_zeros
 from lenet1998.kernels.plan import Plan
 from lenet1998.learning import FusedTrainer, Recipe, ReferenceTrainer, initialise
+from lenet1998.measures.counting import count_layers, training_step_multiply_adds
 from lenet1998.models import LeNet5Classic
 
 MATRIX = 1024
@@ -40,7 +40,7 @@ def measure(dataset: Dataset, repeats: int) -> dict[str, object]:
             "eager": lambda: eager.learn(images, labels, few, 1e-9),
             "matrix product": lambda: a @ b,
             "curvature": lambda: fused.estimate_curvature(images[:500]),
-            "test": lambda: fused.read(dataset.test_images),
+            "test": lambda: FusedReader(net).scores(dataset.test_images),
         },
         repeats,
     )

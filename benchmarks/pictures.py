@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from lenet1998.data import Dataset
-from lenet1998.data.images import read_picture
-from lenet1998.evaluation import scores
+from lenet1998.measures.answers import misread
 from lenet1998.models import load
+from lenet1998.reading.pictures import read_picture
 
 Pixels = npt.NDArray[Any]
 
@@ -71,7 +71,7 @@ def measure(dataset: Dataset) -> dict[str, object]:
             seconds += time.perf_counter() - started
 
     def error(inputs: torch.Tensor) -> float:
-        return 100 * (scores(net, inputs).argmin(1) != labels).double().mean().item()
+        return 100 * misread(net, inputs, labels).double().mean().item()
 
     return {
         "digits": DIGITS,

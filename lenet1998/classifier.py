@@ -20,12 +20,13 @@ from torch.nn.functional import interpolate, pad
 
 from lenet1998.codes import DIGITS
 from lenet1998.data import Dataset
-from lenet1998.data.normalisation import FIELD, PADDING
-from lenet1998.evaluation import scores
-from lenet1998.learning import Recipe, preset, train
-from lenet1998.losses import posterior
-from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.models.classic import LeNet5Classic
+from lenet1998.data.field import BACKGROUND, FIELD, IMAGE, INK, PADDING
+from lenet1998.learning.presets import preset
+from lenet1998.learning.recipe import Recipe
+from lenet1998.measures.answers import probabilities, scores
+from lenet1998.runs.run import train
+
+__all__ = ["LeNet5Classifier"]
 
 Array = npt.NDArray[Any]
 
@@ -92,17 +93,14 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 stacklevel=2,
             )
         self.background_, self.ink_ = float(pixels.min()), float(pixels.max())
-        self.recipe_ = self._seeded_recipe()
-        images = self._images(pixels)
-        dataset = Dataset(
-            name="X",
-            training_images=images,
-            training_labels=torch.from_numpy(codes[labels]),
-            test_images=images[:0],
-            test_labels=torch.empty(0, dtype=torch.int64),
-        )
-        run = train(self.recipe_, dataset, passes=self.passes, engine=self.engine)
-        self.net_ = run.net.eval()
+        recipe = preset(self.recipe) if isinstance(self.recipe, str) else self.recipe
+        seed = self.random_state
+        if not isinstance(seed, Integral):
+            seed = check_random_state(seed).randint(2**31)
+        self.recipe_ = replace(recipe, seed=int(seed))
+        images, digits = self._images(pixels), torch.from_numpy(codes[labels])
+        dataset = Dataset("X", images, digits, images[:0], digits[:0])
+        self.net_ = train(self.recipe_, dataset, passes=self.passes, engine=self.engine).net
         return self
 
     def predict(self, X: npt.ArrayLike) -> Array:
@@ -112,7 +110,7 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             NotFittedError: before `fit`.
             ValueError: for X that scikit-learn refuses, or on another scale than in `fit`.
         """
-        winners = self._penalties(X).argmin(1)
+        winners = self._scores(X).argmax(1)  # refuses before `fit`, when there are no classes
         answers: Array = self.classes_[winners.numpy()]
         return answers
 
@@ -123,20 +121,10 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         `fit` alone: without the rubbish class, which scikit-learn has no column for. So an image
         that looks like none of them does not get small probabilities throughout.
 
-        Raises:
-            NotFittedError: before `fit`.
-            ValueError: for X that scikit-learn refuses, or on another scale than in `fit`.
+        Raises: as `predict`.
         """
-        penalties = self._penalties(X).double()
-        probabilities: Array = posterior(self.recipe_.penalty_scale * penalties)[:, :-1].numpy()
-        return probabilities
-
-    def _seeded_recipe(self) -> Recipe:
-        recipe = preset(self.recipe) if isinstance(self.recipe, str) else self.recipe
-        seed = self.random_state
-        if not isinstance(seed, Integral):
-            seed = check_random_state(seed).randint(2**31)
-        return replace(recipe, seed=int(seed))
+        of_classes: Array = probabilities(self._scores(X).double())[:, :-1].numpy()
+        return of_classes
 
     def _images(self, pixels: npt.NDArray[np.float32]) -> Tensor:
         """`(n, features)` on the scale of `fit` -> `(n, 1, 32, 32)` float32."""
@@ -146,23 +134,23 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         # As in to_network_input, (value - 20) / 200 for 0..255: the same bits.
         unit = ((self.ink_ - self.background_) or 1.0) / (INK - BACKGROUND)
         levels = (squares.view(-1, 1, side, side) - (self.background_ - BACKGROUND * unit)) / unit
-        if side not in (FIELD, LeNet5Classic.FIELD):
-            levels = interpolate(levels, (FIELD, FIELD), mode="bilinear", antialias=True)
-        if side != LeNet5Classic.FIELD:
+        if side not in (IMAGE, FIELD):
+            levels = interpolate(levels, (IMAGE, IMAGE), mode="bilinear", antialias=True)
+        if side != FIELD:
             levels = pad(levels, (PADDING,) * 4, value=BACKGROUND)
         return levels
 
-    def _penalties(self, X: npt.ArrayLike) -> Tensor:
+    def _scores(self, X: npt.ArrayLike) -> Tensor:
         check_is_fitted(self)
         pixels = validate_data(self, _flat(X), dtype=np.float32, reset=False)
         try:
-            penalties = scores(self.net_, self._images(pixels))
+            of_all = scores(self.net_, self._images(pixels))
         except ValueError as error:
             raise ValueError(
                 f"X is on another scale than in fit, where it ran from {self.background_:g} to "
                 f"{self.ink_:g}: {error}"
             ) from error
-        return penalties[:, torch.from_numpy(_codes(self.classes_))]
+        return of_all[:, torch.from_numpy(_codes(self.classes_))]
 
 
 def _flat(X: Any) -> Any:

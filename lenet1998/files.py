@@ -1,17 +1,12 @@
 """Files that are written whole or not at all."""
 
-from __future__ import annotations
-
 import os
 import tempfile
 from pathlib import Path
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader finds the old content or the new, never a part.
-
-    The content goes to a neighbouring scratch file first, which then takes the name.
-    """
+    """Write a file so that a reader finds the old content or the new, never a part."""
     data = content.encode() if isinstance(content, str) else content
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -183,6 +183,8 @@ def test_penalties_are_distances_of_the_state(net: LeNet5Classic) -> None:
     assert penalties.dtype == torch.float64 and (penalties >= 0).all()
     assert torch.allclose(penalties, torch.cdist(net.f6_state(images), net.output.centres) ** 2)
     assert torch.equal(net.predict(images), penalties.argmin(1))
+    assert torch.equal(net.scores(images), -0.5 * penalties) and net.rubbish == -1
+    assert torch.equal(net.to_penalties(net.scores(images)), penalties)
 
 
 def test_other_characters(net: LeNet5Classic) -> None:

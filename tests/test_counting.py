@@ -1,6 +1,5 @@
 """Section II.B: what LeNet-5 holds and does, against the paper, by hand and by Jacobians."""
 
-import io
 import json
 from dataclasses import asdict, replace
 
@@ -13,19 +12,13 @@ from torch import nn
 from torch.autograd.functional import jacobian
 from torch.func import functional_call
 
-from lenet1998.counting import (
-    PAPER,
-    PAPER_TOTAL,
-    LayerCount,
-    PaperFigures,
-    Summary,
-    count_layers,
-    print_summary,
-    summary,
-    training_step_multiply_adds,
-)
+from lenet1998.commands.summary import Summary, layer_table, summarise, summary
+from lenet1998.evidence import facts
 from lenet1998.layers import EuclideanRBF, Subsampling, TableConv2d
+from lenet1998.measures.counting import LayerCount, count_layers, training_step_multiply_adds
 from lenet1998.models import LeNet5Classic
+from lenet1998.report import terminal
+from lenet1998.report.sections import Document, Outcome, Section
 
 TABLES = st.lists(st.sets(st.integers(0, 3), min_size=1).map(sorted), min_size=1, max_size=4)
 
@@ -43,10 +36,13 @@ def with_dense_c3() -> LeNet5Classic:
     return net
 
 
-def printed(summary: Summary, width: int = 100) -> list[str]:
-    stream = io.StringIO()
-    print_summary(summary, Console(file=stream, width=width))
-    return stream.getvalue().splitlines()
+def printed(
+    capsys: pytest.CaptureFixture[str], shown: Summary | Outcome, width: int = 100
+) -> list[str]:
+    if isinstance(shown, Summary):
+        shown = Outcome(None, Document("", [Section(tables=[layer_table(shown)])]))
+    terminal.show(shown, Console(force_terminal=True, color_system=None, width=width))
+    return capsys.readouterr().out.splitlines()
 
 
 # LeNet-5
@@ -66,8 +62,8 @@ def test_layers_of_lenet5() -> None:
 
 
 def test_lenet5_agrees_with_the_paper_everywhere() -> None:
-    whole = summary(LeNet5Classic())
-    assert [row.count.name for row in whole.layers] == list(PAPER)
+    whole = summarise(LeNet5Classic())
+    assert [row.count.name for row in whole.layers] == list(facts.LAYERS)
     for row in (*whole.layers, whole.total):
         assert row.parameters_agree is True and row.connections_agree is True
     assert (whole.total.count.trainable, whole.total.count.fixed) == (60_000, 840)
@@ -75,13 +71,13 @@ def test_lenet5_agrees_with_the_paper_everywhere() -> None:
 
 
 def test_the_papers_layers_add_up_to_its_totals() -> None:
-    layers = PAPER.values()
-    sums = PaperFigures(
+    layers = facts.LAYERS.values()
+    sums = facts.Counts(
         trainable=sum(layer.trainable for layer in layers),
         connections=sum(layer.connections for layer in layers),
         fixed=sum(layer.fixed for layer in layers),
     )
-    assert sums == PAPER_TOTAL
+    assert sums == facts.NETWORK
 
 
 def test_training_step_of_lenet5() -> None:
@@ -91,7 +87,7 @@ def test_training_step_of_lenet5() -> None:
 
 
 def test_more_classes_are_more_fixed_centres_and_no_longer_the_papers() -> None:
-    whole = summary(LeNet5Classic("0123456789AB"))
+    whole = summarise(LeNet5Classic("0123456789AB"))
     output = whole.layers[-1]
     assert (output.count.fixed, output.count.connections) == (12 * 84, 12 * 84)
     assert output.parameters_agree is False and output.connections_agree is False
@@ -103,7 +99,7 @@ def test_frozen_weights_and_trainable_centres_change_sides() -> None:
     net = LeNet5Classic()
     net.f6.requires_grad_(False)
     net.output = EuclideanRBF(net.output.centres, trainable=True)
-    f6, output = summary(net).layers[-2:]
+    f6, output = summarise(net).layers[-2:]
     assert (f6.count.trainable, f6.count.fixed, f6.parameters_agree) == (0, 10_164, False)
     assert (output.count.trainable, output.count.fixed, output.parameters_agree) == (840, 0, False)
     # F6's weights need no gradients now, the centres do.
@@ -111,10 +107,10 @@ def test_frozen_weights_and_trainable_centres_change_sides() -> None:
 
 
 def test_a_dense_c3_disagrees() -> None:
-    whole = summary(with_dense_c3())
+    whole = summarise(with_dense_c3())
     c3 = whole.layers[2]
     assert (c3.count.trainable, c3.count.connections) == (2_416, 241_600)
-    assert c3.paper == PAPER["c3"]
+    assert c3.paper == facts.LAYERS["c3"]
     for row in (c3, whole.total):
         assert row.parameters_agree is False and row.connections_agree is False
     assert whole.total.count.trainable == 60_900
@@ -247,7 +243,7 @@ def test_parameters_are_not_counted_twice() -> None:
 
 
 def test_json() -> None:
-    whole = json.loads(json.dumps(asdict(summary(LeNet5Classic()))))
+    whole = json.loads(json.dumps(asdict(summarise(LeNet5Classic()))))
     assert whole["network"] == "LeNet5Classic"
     assert whole["layers"][2] == {
         "count": {
@@ -276,16 +272,16 @@ def test_json() -> None:
 
 
 def test_json_of_a_network_that_is_not_in_the_paper() -> None:
-    whole = json.loads(json.dumps(asdict(summary(plain_network(), field=12))))
+    whole = json.loads(json.dumps(asdict(summarise(plain_network(), field=12))))
     for row in (*whole["layers"], whole["total"]):
         assert (row["paper"], row["parameters_agree"], row["connections_agree"]) == (None,) * 3
     assert whole["notes"] == []
 
 
 @pytest.mark.parametrize("width", [100, 80])
-def test_table_shows_every_figure_and_fits(width: int) -> None:
-    whole = summary(LeNet5Classic())
-    lines = printed(whole, width)
+def test_table_shows_every_figure_and_fits(capsys: pytest.CaptureFixture[str], width: int) -> None:
+    whole = summarise(LeNet5Classic())
+    lines = printed(capsys, summary(), width)
     assert max(map(len, lines)) <= width and "…" not in "".join(lines)
     for row in whole.layers:
         cells = next(line.split() for line in lines if line.startswith(row.count.name))
@@ -300,18 +296,20 @@ def test_table_shows_every_figure_and_fits(width: int) -> None:
     assert "345,308" in " ".join(lines)
 
 
-def test_table_does_not_mark_what_disagrees() -> None:
-    whole = summary(with_dense_c3())
-    c3 = next(line for line in printed(whole) if line.startswith("c3"))
+def test_table_does_not_mark_what_disagrees(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = summarise(with_dense_c3())
+    c3 = next(line for line in printed(capsys, whole) if line.startswith("c3"))
     assert "2,416" in c3 and "1,516" in c3 and "✓" not in c3
     # One figure that agrees keeps its mark.
     row = replace(whole.layers[2], connections_agree=True)
-    lines = printed(replace(whole, layers=(row,)))
+    lines = printed(capsys, replace(whole, layers=(row,)))
     assert next(line for line in lines if line.startswith("c3")).count("✓") == 1
 
 
-def test_table_of_another_network_has_no_word_of_the_paper() -> None:
-    lines = printed(summary(plain_network(), field=12), width=80)
+def test_table_of_another_network_has_no_word_of_the_paper(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = printed(capsys, summarise(plain_network(), field=12), width=80)
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "paper" not in text and "✓" not in text and "Fig." not in text

@@ -6,68 +6,37 @@ from itertools import product
 import pytest
 import torch
 from exact import randn, with_random_parameters
+from networks import WithoutOutput
 from torch import Tensor, nn
 from torch.autograd.functional import hessian
 from torch.func import functional_call
 
 from lenet1998 import LeNet5Classic
-from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
-from lenet1998.learning.curvature import (
-    back_propagate_curvature,
-    gauss_newton_diagonal,
-    loss_curvature,
-)
+from lenet1998.layers import EuclideanRBF, Subsampling, TableConv2d
+from lenet1998.learning import gauss_newton_diagonal, loss_curvature
+from lenet1998.learning.curvature import through_sums
+from lenet1998.learning.rule import forward
 from lenet1998.losses import map_loss, mle_loss
-from lenet1998.models.base import ClassicNetwork
 
 Place = tuple[int, ...]
 Connection = tuple[Place, str, Place, Place | None]
 """A unit, the name and index of the weight on its connection, and the input (a bias has none)."""
 
 
-class Network(ClassicNetwork):
-    """Trained layers, each followed by a squash, as `gauss_newton_diagonal` expects them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.squash = Squash()
-
-    def states(self, x: Tensor) -> list[Tensor]:
-        """The input and the states of each layer."""
-        states = [x]
-        for name in self.TRAINED_LAYERS:
-            layer = self.get_submodule(name)
-            below = states[-1].flatten(1) if isinstance(layer, nn.Linear) else states[-1]
-            states.append(self.squash(layer(below)))
-        return states
-
-    def forward(self, x: Tensor) -> Tensor:
-        """The states of the top layer, without an output layer on them."""
-        return self.states(x)[-1]
-
-
-class SmallNetwork(Network):
+def small_network() -> WithoutOutput:
     """LeNet-5's kinds of layer, few enough units for loops: 8x8 -> 6x6 -> 3x3 -> 2x2 -> 1 -> 5."""
-
-    TRAINED_LAYERS = ("c1", "s2", "c3", "c5", "f6")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.c1 = nn.Conv2d(1, 3, 3)
-        self.s2 = Subsampling(3)
-        self.c3 = TableConv2d(((0, 1), (1, 2), (0, 1, 2)), 2)
-        self.c5 = nn.Conv2d(3, 4, 2)
-        self.f6 = nn.Linear(4, 5)
+    net = WithoutOutput(
+        8,
+        c1=nn.Conv2d(1, 3, 3), s2=Subsampling(3), c3=TableConv2d(((0, 1), (1, 2), (0, 1, 2)), 2),
+        c5=nn.Conv2d(3, 4, 2), f6=nn.Linear(4, 5),
+    )  # fmt: skip
+    return with_random_parameters(net)
 
 
-class Chain(Network):
+def single_units() -> WithoutOutput:
     """One unit after another: no off-diagonal terms to drop."""
-
-    TRAINED_LAYERS = ("first", "second", "third")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first, self.second, self.third = (nn.Linear(1, 1) for _ in range(3))
+    layers = {name: nn.Linear(1, 1) for name in ("first", "second", "third")}
+    return with_random_parameters(WithoutOutput(1, **layers))
 
 
 # The recursion, connection by connection
@@ -129,7 +98,7 @@ def test_a_layer_sums_over_the_connections_that_share_a_weight(
 ) -> None:
     x = randn(*shape)
     curvature = with_random_parameters(layer)(x).square()
-    of_parameters, of_inputs = back_propagate_curvature(layer, x, curvature)
+    of_parameters, of_inputs = through_sums(layer, x, curvature)
     images = [by_connections(layer, *image) for image in zip(x, curvature, strict=True)]
     assert set(of_parameters) == {name for name, _ in layer.named_parameters()}
     for name, summed in of_parameters.items():
@@ -139,11 +108,11 @@ def test_a_layer_sums_over_the_connections_that_share_a_weight(
 
 @torch.no_grad()
 def test_the_recursion_from_top_to_bottom() -> None:
-    net, images = with_random_parameters(SmallNetwork()), randn(2, 1, 8, 8)
+    net, images = small_network(), randn(2, 1, 8, 8)
     top = randn(2, 5).square()
     expected = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
     for image, curvature in zip(images, top, strict=True):
-        states = [state[0] for state in net.states(image.unsqueeze(0))]
+        states = [state[0] for state in forward(net, image.unsqueeze(0))]
         layers = zip(net.TRAINED_LAYERS, states[:-1], states[1:], strict=True)
         for name, below, state in reversed(list(layers)):
             layer = net.get_submodule(name)
@@ -160,7 +129,7 @@ def test_the_recursion_from_top_to_bottom() -> None:
 # Against exact second derivatives
 
 
-def hessian_diagonal(net: Network, images: Tensor, name: str) -> Tensor:
+def hessian_diagonal(net: WithoutOutput, images: Tensor, name: str) -> Tensor:
     """Of half the squared distance of the top states to where they are, along one parameter.
 
     At that minimum the term that Gauss-Newton drops is 0.
@@ -177,13 +146,13 @@ def hessian_diagonal(net: Network, images: Tensor, name: str) -> Tensor:
 
 @pytest.mark.parametrize("name", ["f6.weight", "f6.bias"])
 def test_the_last_layer_is_exact(name: str) -> None:
-    net, images = with_random_parameters(SmallNetwork()), randn(3, 1, 8, 8)
+    net, images = small_network(), randn(3, 1, 8, 8)
     h = gauss_newton_diagonal(net, images)[name]
     assert torch.allclose(h, hessian_diagonal(net, images, name))
 
 
 def test_a_chain_of_single_units_is_exact_down_to_its_first() -> None:
-    net, images = with_random_parameters(Chain()), randn(3, 1)
+    net, images = single_units(), randn(3, 1, 1, 1)
     h = gauss_newton_diagonal(net, images)
     for name in h:
         assert torch.allclose(h[name], hessian_diagonal(net, images, name))
@@ -199,9 +168,9 @@ def test_loss_curvature_is_the_hessians_diagonal_whatever_the_label(
     of_penalties: Callable[[Tensor, Tensor], Tensor] = (
         mle_loss if loss == "mle" else lambda y, label: map_loss(y, label, j)
     )
-    found = loss_curvature(centres, loss=loss, penalty_scale=scale, j=j)(states)
-    assert (found >= 0).all()
-    for label, (state, diagonal) in product(range(4), zip(states, found, strict=True)):
+    ours = loss_curvature(centres, loss=loss, penalty_scale=scale, j=j)(states)
+    assert (ours >= 0).all()
+    for label, (state, diagonal) in product(range(4), zip(states, ours, strict=True)):
         exact = hessian(
             lambda x, label=label: of_penalties(scale * rbf(x[None]), torch.tensor([label])), state
         )
@@ -209,7 +178,7 @@ def test_loss_curvature_is_the_hessians_diagonal_whatever_the_label(
 
 
 def test_the_default_is_the_curvature_of_half_distances() -> None:
-    net, images, centres = with_random_parameters(SmallNetwork()), randn(2, 1, 8, 8), randn(3, 5)
+    net, images, centres = small_network(), randn(2, 1, 8, 8), randn(3, 5)
     half = gauss_newton_diagonal(
         net, images, loss_curvature(centres, loss="mle", penalty_scale=0.5)
     )

@@ -234,6 +234,44 @@ def test_validation_split_leaves_no_part_empty(digits: Dataset, count: int) -> N
         digits.with_validation_split(count)
 
 
+# What may be set against the paper
+
+
+def test_the_embedded_digits_are_not_the_papers(digits: Dataset) -> None:
+    for dataset in (digits, digits.first(100, 50), digits.with_validation_split(300)):
+        assert not dataset.is_papers and not dataset.is_comparable
+
+
+def test_part_of_mnist_is_not_the_papers(mnist: Dataset) -> None:
+    assert mnist.first(60_000, 10_000) is mnist.first(10**6, 10**6) is mnist
+    for part in (mnist.first(1000, 10_000), mnist.first(60_000, 1000)):
+        assert not part.is_papers and not part.is_comparable
+        assert not part.with_validation_split(100).is_papers
+    assert mnist.first(1000, 200).name == "MNIST, the first 1,000 training and 200 test digits"
+
+
+def test_digits_held_out_of_mnist_are_the_papers_but_not_its_test_digits(mnist: Dataset) -> None:
+    assert mnist.is_papers and mnist.is_comparable and mnist.held_out == 0
+    split = mnist.with_validation_split(10_000)
+    assert split.is_papers and not split.is_comparable
+    assert split.held_out == 10_000 == len(split.test_labels)
+    assert not split.first(1000, 100).is_papers
+
+
+def test_first_takes_the_first_of_both_parts(digits: Dataset) -> None:
+    few = digits.first(40, 10**6)
+    assert torch.equal(few.training_images, digits.training_images[:40])
+    assert torch.equal(few.training_labels, digits.training_labels[:40])
+    assert torch.equal(few.test_images, digits.test_images)
+    assert few.name == "UCI digits, not MNIST, the first 40 training and 297 test digits"
+
+
+@pytest.mark.parametrize("counts", [(0, 5), (5, 0), (-1, 5)])
+def test_first_leaves_no_part_empty(digits: Dataset, counts: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="at least 1 digit of each part"):
+        digits.first(*counts)
+
+
 # Finding MNIST
 
 
@@ -386,7 +424,9 @@ def test_compressed_files_are_read(machine: Machine) -> None:
 
 def test_other_data_in_mnists_layout_is_labelled(machine: Machine) -> None:
     write_mnist(machine.named)
-    assert machine.load(machine.named).name == "MNIST layout, not the original files"
+    dataset = machine.load(machine.named)
+    assert dataset.name == "MNIST layout, not the original files"
+    assert not dataset.is_papers and not dataset.is_comparable
     assert TRAINING_IMAGES in machine.announced[0] and "not the original" in machine.announced[0]
 
 

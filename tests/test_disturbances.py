@@ -1,5 +1,4 @@
-"""What makes digits harder to read: direction, amount, levels. Noise, shifts by whole pixels and
-rotations are tested with the comparison, which measures them too."""
+"""What makes digits harder to read: direction, amount, levels."""
 
 import math
 
@@ -8,9 +7,11 @@ import torch
 
 from lenet1998.data import load_digits_dataset
 from lenet1998.data.disturbances import (
+    DISTURBANCES,
     rotated,
     scaled,
     sheared,
+    shifted,
     shifted_vertically,
     with_noise,
     with_strokes,
@@ -18,19 +19,12 @@ from lenet1998.data.disturbances import (
 
 BACKGROUND, INK = -0.1, 1.175
 
-NONE = [
-    (scaled, 1.0),
-    (shifted_vertically, 0.0),
-    (rotated, 0.0),
-    (sheared, 0.0),
-    (with_noise, 0.0),
-    (with_strokes, 0.0),
-]
 STRONG = [
     (scaled, 0.5),
     (scaled, 0.83),
     (scaled, 1.3),
     (scaled, 2.0),
+    (shifted, 3.0),
     (shifted_vertically, 4.3),
     (rotated, 40.0),
     (sheared, 0.7),
@@ -67,9 +61,26 @@ def _centre_of_mass(images):
     return ink.sum(2) @ places / total, ink.sum(1) @ places / total
 
 
-@pytest.mark.parametrize(("disturb", "strength"), NONE)
-def test_strength_of_none_changes_nothing(images, disturb, strength):
-    assert torch.allclose(disturb(images, strength), images, atol=1e-5)
+@pytest.mark.parametrize("disturbance", DISTURBANCES.values(), ids=list(DISTURBANCES))
+def test_strength_of_none_changes_nothing(images, disturbance):
+    assert torch.allclose(disturbance.apply(images, disturbance.none), images, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "strength", "words"),
+    [
+        ("size", 0.7071, "×0.71"),
+        ("shift", 3.0, "3 px"),
+        ("vertical shift", 1.9, "1.9 px"),
+        ("rotation", 30.0, "30°"),
+        ("shear", 0.3, "0.3"),
+        ("noise", 0.025, "2.5 %"),
+        ("strokes", -1.5, "−1.5"),
+        ("strokes", 2.0, "+2"),
+    ],
+)
+def test_strengths_in_words(kind, strength, words):
+    assert DISTURBANCES[kind].in_words(strength) == words
 
 
 @pytest.mark.parametrize(("disturb", "strength"), STRONG)
@@ -86,6 +97,41 @@ def test_levels_stay_and_nothing_else_changes(images, disturb, strength):
 @pytest.mark.parametrize(("disturb", "strength"), STRONG)
 def test_blank_fields_stay_blank(disturb, strength):
     assert torch.allclose(disturb(_blank(2), strength), _blank(2), atol=1e-6)
+
+
+def test_noise_inverts_its_share_of_the_pixels():
+    images = load_digits_dataset().test_images
+    noisy = with_noise(images, 0.1)
+    changed = noisy != images
+    # Grey levels in the middle (0.5375) are their own inverse, and rare.
+    assert changed.double().mean().item() == pytest.approx(0.1, abs=0.005)
+    assert torch.equal(noisy[changed], INK + BACKGROUND - images[changed])
+    assert torch.equal(with_noise(images, 0.0), images)
+    assert torch.equal(with_noise(images, 0.1), noisy)
+
+
+def test_shifts_go_right_down_left_and_up(images):
+    moved = shifted(images[:5], 2)
+    for index, (down, right) in enumerate(((0, 2), (2, 0), (0, -2), (-2, 0), (0, 2))):
+        expected = images[index, 0].roll((down, right), (0, 1))  # its border is all background
+        assert torch.equal(moved[index, 0], expected)
+    assert torch.equal(shifted(images, 32), torch.full_like(images, BACKGROUND))
+
+
+def test_shifts_are_by_whole_pixels(images):
+    with pytest.raises(ValueError, match=r"whole pixels, not by 1\.5"):
+        shifted(images, 1.5)
+
+
+def test_rotations_go_to_either_side_and_keep_the_levels(images):
+    images = images[:2]
+    assert torch.allclose(rotated(images, 0), images, atol=1e-6)
+    quarter = rotated(images, 90)
+    assert torch.allclose(quarter[0, 0], images[0, 0].rot90(1), atol=1e-4)
+    assert torch.allclose(quarter[1, 0], images[1, 0].rot90(-1), atol=1e-4)
+    turned = rotated(images, 30)
+    assert turned.min() > -0.1001 and turned.max() < 1.1751
+    assert (turned[:, :, 0, 0] == BACKGROUND).all()
 
 
 def test_vertical_shifts_go_down_and_up(images):

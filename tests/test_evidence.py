@@ -1,18 +1,21 @@
 """What the runs say: learning curves, pairs of seeds, parts replaced, readings of open choices."""
 
-import json
 from dataclasses import replace
 from importlib import resources
 
+import msgspec
 import pytest
 import torch
 
 from lenet1998.data import Dataset, load_dataset
-from lenet1998.evidence import chance, choices, fig05, fig07, fig07_choice, parts
-from lenet1998.evidence.experiment import Experiment, Section
-from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.learning.training import PassRecord, Run
+from lenet1998.evidence import choices, facts, fig05, fig07, fig07_choice, parts
+from lenet1998.evidence.experiment import Experiment
+from lenet1998.learning.presets import preset
+from lenet1998.learning.recipe import Recipe
+from lenet1998.measures.spread import Paired
 from lenet1998.models.classic import LeNet5Classic
+from lenet1998.report.sections import Section
+from lenet1998.runs.run import PassRecord, Run
 
 NET = LeNet5Classic()
 CHOICES_OF_TRIALS = ("ranges", "rates", "originals", "interpolation")
@@ -21,7 +24,7 @@ CHOICES_OF_TRIALS = ("ranges", "rates", "originals", "interpolation")
 @pytest.fixture(scope="module")
 def digits() -> Dataset:
     """Called MNIST, so that all that is said of MNIST is said."""
-    return replace(load_dataset("digits").first(400, 100), name="MNIST")
+    return replace(load_dataset("digits").first(400, 100), name="MNIST", is_papers=True)
 
 
 def run(recipe: Recipe, seed: int, test: list[float], online: list[float]) -> Run:
@@ -32,8 +35,8 @@ def run(recipe: Recipe, seed: int, test: list[float], online: list[float]) -> Ru
     return Run(NET, replace(recipe, seed=seed), "MNIST", "fused", records)
 
 
-def measured(experiment: Experiment, last: dict[str, list[float]], digits: Dataset) -> dict:
-    """Of runs of three passes that end at these test errors, 1 % where none are given."""
+def measured(experiment: Experiment, last: dict[str, list[float]], digits: Dataset):
+    """Of runs of three passes that end at these test errors, 1 % where none are given; by JSON."""
     runs = {
         recipe.name: [
             run(recipe, seed, [3.0, 2.0, error], [4.0, 3.0, error / 2])
@@ -42,64 +45,72 @@ def measured(experiment: Experiment, last: dict[str, list[float]], digits: Datas
         for recipe in experiment.recipes
     }
     values = experiment.measure(runs, digits)
-    assert json.loads(json.dumps(values)) == values
-    return values
+    held = experiment.read(msgspec.json.decode(msgspec.json.encode(values)))
+    assert held == values
+    return held
 
 
 def words(section: Section) -> str:
     cells = [cell for table in section.tables for row in table.rows for cell in row]
-    return "\n".join([*section.text, *cells, *(cell for row in section.summary for cell in row)])
+    lines = [cell for line in section.conclusions for cell in vars(line).values()]
+    return "\n".join([*section.text, *cells, *lines])
 
 
 def test_pairs_of_seeds():
-    pairs = chance.paired([0.8, 0.9, 1.0], [1.0, 1.1, 1.2])
-    assert pairs["gains"] == pytest.approx([0.2, 0.2, 0.2])
-    assert pairs["mean"] == pytest.approx(0.2)
+    pairs = Paired.of([0.8, 0.9, 1.0], [1.0, 1.1, 1.2])
+    assert pairs.gains == pytest.approx((0.2, 0.2, 0.2))
+    assert pairs.mean == pytest.approx(0.2)
     # t(0.975, 2) = 4.3027; deviation 0.1, so half the interval is 4.3027 * 0.1 / sqrt(3).
-    pairs = chance.paired([0.0, 0.0, 0.0], [0.1, 0.2, 0.3])
-    assert pairs["interval"] == pytest.approx([0.2 - 0.2484, 0.2 + 0.2484], abs=1e-4)
-    assert pairs["p"] == pytest.approx(0.074, abs=1e-3)
-    assert chance.paired([0.8], [1.0])["interval"] is None
+    pairs = Paired.of([0.0, 0.0, 0.0], [0.1, 0.2, 0.3])
+    assert pairs.interval == pytest.approx((0.2 - 0.2484, 0.2 + 0.2484), abs=1e-4)
+    assert pairs.p == pytest.approx(0.074, abs=1e-3)
+    assert Paired.of([0.8], [1.0]).interval is None
 
 
 def test_fig05_counts_points_within_the_band(digits):
-    paper = fig05.paper_curve()
+    paper = facts.learning_curve()
     above = [error + 0.1 for error in paper.test[:3]]
     below = [error - 0.1 for error in paper.test[:3]]
     online = list(paper.online_training[:3])
     (recipe,) = fig05.FIG05.recipes
     runs = {"paper": [run(recipe, 0, above, online), run(recipe, 1, below, [9.0, 9.0, 9.0])]}
     values = fig05.FIG05.measure(runs, digits)
-    assert (values["test"]["points_inside_the_band"], values["test"]["points"]) == (3, 3)
-    assert values["test"]["farthest_from_pass_3"] == pytest.approx(0, abs=1e-4)
+    assert values.test.inside(paper.test) == 3
+    assert values.test.farthest(paper.test, 3) == pytest.approx(0, abs=1e-4)
     far = (9.0 - online[2]) / 2
-    assert values["online_training"]["farthest_from_pass_3"] == pytest.approx(far, abs=1e-3)
-    section = fig05.FIG05.present(json.loads(json.dumps(values)), digits)
+    assert values.online_training.farthest(paper.online_training, 3) == pytest.approx(far, abs=1e-3)
+    section = fig05.FIG05.present(values, digits)
     assert "3 of 3 (test)" in words(section)
-    assert section.pictures[0].name == "fig05"
+    assert section.plots[0].name == "fig05"
+    assert section.conclusions[0].verdict == "within the seeds"
 
 
 def test_other_digits_are_not_set_against_fig05(digits):
-    other = replace(digits, name="UCI digits, not MNIST")
+    other = replace(digits, name="UCI digits, not MNIST", is_papers=False)
     (recipe,) = fig05.FIG05.recipes
     values = fig05.FIG05.measure({"paper": [run(recipe, 0, [5.0, 4.0], [6.0, 5.0])]}, other)
     section = fig05.FIG05.present(values, other)
     assert "not to be set against the paper's" in words(section)
-    assert section.summary[0][1] == f"{fig05.paper_curve().test[1]} %"  # after the second pass
+    # After the second pass.
+    assert section.conclusions[0].paper == f"{facts.learning_curve().test[1]} %"
+    assert not any(line.verdict for line in section.conclusions)
 
 
 @pytest.mark.parametrize(
     ("distorted", "verdict"),
     [
-        ([0.8, 0.91, 0.7], "(95 % interval 0.182 to 0.211; beyond chance"),
-        ([1.1, 0.9, 1.0], "not beyond"),
-        ([1.2, 1.31, 1.1], "(95 % interval -0.218 to -0.189; beyond chance"),
+        ([0.8, 0.91, 0.7], ("+0.182 to +0.211", "gains")),
+        ([1.1, 0.9, 1.0], ("-0.430 to +0.430", "not shown")),
+        ([1.2, 1.31, 1.1], ("-0.218 to -0.189", "loses")),
     ],
 )
 def test_fig07_says_whether_the_gain_is_beyond_chance(distorted, verdict, digits, monkeypatch):
-    monkeypatch.setattr(fig07, "ORIGINALS", tuple(range(10)))
+    monkeypatch.setattr(facts, "ORIGINALS_OF_FIG7", tuple(range(10)))
     values = measured(fig07.FIG07, {"paper-distorted": distorted}, digits)
-    assert verdict in words(fig07.FIG07.present(values, digits))
+    section = fig07.FIG07.present(values, digits)
+    interval, shown = verdict
+    assert section.tables[0].rows[0][4] == interval
+    assert section.conclusions[1].verdict == shown
 
 
 def test_fig07_names_the_best_way_to_distort(digits):
@@ -121,37 +132,35 @@ def test_fig07_says_which_change_of_distortions_is_beyond_chance(bicubic, beyond
     said = "(95 %): interpolation, bilinear to bicubic (better)." in words(section)
     assert said == beyond
     (row,) = (row for row in section.tables[1].rows if row[0].endswith("bicubic"))
-    assert row[1:5] == ["1", "1.00", f"{sum(bicubic) / 3:.2f}", f"{1 - sum(bicubic) / 3:+.2f}"]
+    assert row[1:4] == ("1.00", f"{sum(bicubic) / 3:.2f}", f"{1 - sum(bicubic) / 3:+.2f}")
 
 
 def test_fig07_changes_are_means_over_pairs_that_differ_by_nothing_else(digits):
     last = {"measured-gentle-9": [0.7, 0.81, 0.6], "half-gentle-9": [0.4, 0.5, 0.3]}
-    values = measured(fig07_choice.WHAT_DECIDES, last, digits)["changes"][
-        "rates, printed to gentle"
-    ]
-    assert values["gain"]["gains"] == pytest.approx([0.3, 0.2967, 0.3], abs=1e-4)
-    trials = {trial.recipe.name: trial for trial in fig07_choice.TRIALS}
+    values = measured(fig07_choice.WHAT_DECIDES, last, digits)
+    _, _, gain = fig07_choice.gain("rates, printed to gentle", values)
+    assert gain.gains == pytest.approx((0.3, 0.2967, 0.3), abs=1e-4)
+    assert [len(pairs) for pairs in fig07_choice.CHANGES.values()] == [3, 3, 3, 2, 1, 1]
     for change, pairs in fig07_choice.CHANGES.items():
-        changed = change.split(",")[0]
-        for one, other in pairs:
-            before, after = (
-                {name: getattr(trials[trial], name) for name in CHOICES_OF_TRIALS}
-                for trial in (one, other)
-            )
+        changed, _, values_of_change = change.partition(", ")
+        for pair in pairs:
+            before, after = ({name: getattr(t, name) for name in CHOICES_OF_TRIALS} for t in pair)
             assert {name for name in before if before[name] != after[name]} == {changed}
+            assert f"{before[changed]} to {after[changed]}" == values_of_change
 
 
 def test_the_recipe_is_the_trial_of_least_error():
     text = (resources.files("lenet1998") / "evidence" / "results.json").read_text()
-    found = json.loads(text)["experiments"]["fig07-choice"]["values"]["trials"]
-    least = min(found, key=lambda name: found[name]["validation"]["mean"])
+    found = msgspec.json.decode(text)["experiments"]["fig07-choice"]["values"]
+    tried = fig07_choice.WHAT_DECIDES.read(found).tried
+    least = min(tried, key=lambda name: tried[name].errors.mean)
     (best,) = (trial.recipe for trial in fig07_choice.TRIALS if trial.recipe.name == least)
     assert replace(preset("paper-distorted"), name=least) == best
 
 
 def test_longer(digits):
     values = measured(fig07.LONGER, {}, digits)
-    assert values["curve"] == [3.0, 2.0, 1.0]
+    assert values.test.curves[0] == (3.0, 2.0, 1.0)
     assert "3 passes for its 20" in words(fig07.LONGER.present(values, digits))
 
 
@@ -193,10 +202,10 @@ def test_a_claim_of_speed_is_judged_by_the_first_passes(early, holds, digits):
 
 
 def test_choices_measure_the_distance_to_fig05(digits):
-    paper = fig05.paper_curve().online_training[:3]
+    paper = facts.learning_curve().online_training[:3]
     away = (sum((a - b) ** 2 for a, b in zip((4.0, 3.0, 0.5), paper, strict=True)) / 3) ** 0.5
     values = measured(choices.CHOICES, {}, digits)
-    assert values["paper"]["distance_to_fig05"] == pytest.approx(away, abs=0.03)
+    assert choices.distance_to_fig05(values.paper) == pytest.approx(away, abs=0.03)
 
 
 def test_choices_are_told_apart_seed_by_seed(digits):
@@ -208,7 +217,7 @@ def test_choices_are_told_apart_seed_by_seed(digits):
     }
     values = measured(choices.CHOICES, errors, digits)
     (table,) = choices.CHOICES.present(values, digits).tables
-    rows = {tuple(row[:2]): row[-3:] for row in table.rows}
+    rows = {tuple(row[:2]): list(row[-3:]) for row in table.rows}
     assert rows["μ", "0.02, on half distances (printed)"] == ["+0.30", "+0.28 to +0.31", "worse"]
     assert rows["μ", "0.1"][-1] == "not told apart by the error"
     assert rows["rubbish class", "j = 4"][-1] == "better"
@@ -220,13 +229,13 @@ def test_every_reading_changes_something_and_has_a_name_of_its_own():
     assert len(set(names)) == len(names)
     assert all(
         reading.recipe != replace(Recipe(), name=reading.recipe.name)
-        for reading in choices.READINGS
+        for reading in choices.ALTERNATIVES
     )
 
 
 def test_fig07_originals_are_one_of_each_digit(mnist):
-    assert mnist.training_labels[list(fig07.ORIGINALS)].tolist() == list(range(10))
-    figure = fig07.draw_originals(mnist.training_images[list(fig07.ORIGINALS)])
+    assert mnist.training_labels[list(facts.ORIGINALS_OF_FIG7)].tolist() == list(range(10))
+    figure = fig07.draw_originals(mnist.training_images[list(facts.ORIGINALS_OF_FIG7)])
     (sheet,) = (torch.from_numpy(one.get_array().data) for one in figure.axes[0].images)
     assert sheet.shape == (320, 320)
-    assert torch.equal(sheet[:32, :32], mnist.training_images[fig07.ORIGINALS[0], 0])
+    assert torch.equal(sheet[:32, :32], mnist.training_images[facts.ORIGINALS_OF_FIG7[0], 0])

@@ -3,22 +3,17 @@
 import json
 from dataclasses import replace
 
+import msgspec
 import pytest
 import torch
 from torch import Tensor
 
 from lenet1998 import codes
 from lenet1998.data import Dataset
-from lenet1998.evidence.fig10 import (
-    FIG10,
-    KEPT_PERCENT,
-    certainty,
-    of_kind,
-    of_misread,
-    paper_rejections,
-)
-from lenet1998.evidence.non_digits import LOOK_ALIKES, drawn_characters, non_digits
+from lenet1998.evidence.fig10 import FIG10, RULES, Values, reject_doubtful, tell_apart
+from lenet1998.evidence.non_digits import LOOK_ALIKES, drawn_characters, patterns
 from lenet1998.learning import Run, preset
+from lenet1998.measures.spread import Spread
 from lenet1998.models import LeNet5Classic
 
 
@@ -29,57 +24,82 @@ def digits() -> Dataset:
     return Dataset("40 patterns", images, labels, images, labels)
 
 
-def with_best(best: Tensor, gap: float = 1.0) -> Tensor:
-    """Penalties, `(1, N, 3)`, with these smallest ones and the next of each above it by `gap`."""
-    return torch.stack([best + gap, best, best + 9], dim=-1).double()[None]
+def with_best(penalties: Tensor, gap: float = 1.0) -> Tensor:
+    """Scores, `(1, N, 3)`, of these best penalties, the next of each above it by `gap`."""
+    return -torch.stack([penalties + gap, penalties, penalties + 9], dim=-1).double()[None]
+
+
+def measured(digits: Dataset, *nets: LeNet5Classic) -> Values:
+    """Of networks that are the seeds of both recipes, by way of JSON."""
+    runs = {
+        recipe.name: [Run(net, preset(recipe.name), "any", "fused", []) for net in nets]
+        for recipe in FIG10.recipes
+    }
+    values = FIG10.measure(runs, digits)
+    assert FIG10.read(json.loads(msgspec.json.encode(values))) == values
+    return values
 
 
 def test_certainty_by_each_rule() -> None:
-    penalties = torch.tensor([[5.0, 2.0, 9.0], [1.0, 8.0, 1.5]])
-    assert certainty(penalties, "penalty").tolist() == [-2, -1]
-    assert certainty(penalties, "difference").tolist() == [3, 0.5]
+    scores = -torch.tensor([[5.0, 2.0, 9.0], [1.0, 8.0, 1.5]])
+    assert RULES["penalty"](scores).tolist() == [-2, -1]
+    assert RULES["difference"](scores).tolist() == [3, 0.5]
 
 
 def test_rejecting_until_few_enough_are_misread() -> None:
     # 1,000 digits; the ten least certain by the penalty are misread: 5 of 995 are 0.503 %.
-    penalties = with_best(torch.arange(1000) / 1024)  # exact, so that all gaps are alike
-    right = torch.arange(1000)[None] < 990
-    found = of_misread(penalties, right)
-    assert found["by_penalty_percent"]["values"] == [pytest.approx(0.6)]
+    scores = with_best(torch.arange(1000) / 1024)  # exact, so that all gaps are alike
+    doubtful = reject_doubtful(scores, torch.arange(1000)[None] < 990)
+    assert doubtful.by_penalty_percent.values == (pytest.approx(0.6),)
     # By the difference all are alike, so all are rejected together or none.
-    assert found["by_difference_percent"]["values"] == [100]
+    assert doubtful.by_difference_percent.values == (100,)
 
 
 def test_what_is_left_when_the_doubtful_are_rejected() -> None:
     best = torch.linspace(0, 1, 1000)
-    penalties = torch.stack([best, 3 - best, best + 9], dim=-1).double()[None]
-    found = of_misread(penalties, torch.arange(1000)[None] < 990)
-    assert found["by_difference_percent"]["values"] == [pytest.approx(0.6)]
-    low, high = found["interval_percent"]
+    scores = -torch.stack([best, 3 - best, best + 9], dim=-1).double()[None]
+    doubtful = reject_doubtful(scores, torch.arange(1000)[None] < 990)
+    assert doubtful.by_difference_percent.values == (pytest.approx(0.6),)
+    low, high = doubtful.interval_percent
     assert 0 <= low < 0.6 < high < 2
-    assert (found["digits_left"], found["errors_left"]) == (994, 4)
-    low, high = found["error_left_percent"]
+    assert (doubtful.digits_left, doubtful.errors_left) == (994, 4)
+    low, high = doubtful.error_left_percent
     assert low < 0.4 < high
-    assert found["curve"]["mean"][0] == 1.0 and found["curve"]["mean"][2] == 0.0
+    (curve,) = doubtful.curves
+    assert curve[0] == 1.0 and curve[2] == 0.0
 
 
 def test_patterns_rejected_at_the_thresholds_that_keep_digits() -> None:
     known, strange = with_best(torch.arange(1000.0)), with_best(torch.tensor([0.5, 960, 995, 2000]))
-    found = of_kind(known, strange, torch.tensor([994.0]))
-    assert found["count"] == 4
-    assert found["penalty"]["rejected_keeping_95_percent"]["mean"] == 75
-    assert found["penalty"]["rejected_keeping_99_percent"]["mean"] == 50
-    assert found["rubbish_percent"]["mean"] == 50
+    kind = tell_apart(known, strange, rubbish=-994)
+    assert kind.count == 4
     # Digits with a smaller penalty than each pattern, and half of those with the same.
-    expected = (1 + 960.5 + 995.5 + 1000) / 4000
-    assert found["penalty"]["area"]["mean"] == pytest.approx(expected, abs=1e-4)
-    assert found["difference"]["area"]["mean"] == 0.5
-    assert found["difference"]["rejected_keeping_95_percent"]["mean"] == 0
+    area = pytest.approx((1 + 960.5 + 995.5 + 1000) / 4000, abs=1e-4)
+    assert kind.means("95 % kept") == (75, 0)
+    assert kind.means("99 % kept") == (50, 0)
+    assert kind.means("area") == (area, 0.5)
+    assert kind.rubbish_percent.values == (50,)
 
 
-def test_non_digits_are_the_same_each_time(digits: Dataset) -> None:
-    first = non_digits(digits.test_images, digits.test_labels)
-    second = non_digits(digits.test_images, digits.test_labels)
+def test_equal_means_are_not_counted_as_more(digits: Dataset) -> None:
+    ours = measured(digits, LeNet5Classic()).recipes["paper"]
+
+    def told(penalty: list[float], difference: list[float]) -> str:
+        by_rule = {
+            "penalty": {"95 % kept": Spread.of(penalty)},
+            "difference": {"95 % kept": Spread.of(difference)},
+        }
+        kinds = {kind: replace(ours.kinds[kind], by_rule=by_rule) for kind in ours.kinds}
+        return replace(ours, kinds=kinds).more_by_penalty("95 % kept")
+
+    # All but look-alikes and Fig. 3's digits.
+    assert told([2 / 3, 1 / 3], [0.5, 0.5]) == "0 of 6"
+    assert told([0.7, 0.4], [0.5, 0.5]) == "6 of 6"
+
+
+def test_patterns_are_the_same_each_time(digits: Dataset) -> None:
+    first = patterns(digits.test_images, digits.test_labels)
+    second = patterns(digits.test_images, digits.test_labels)
     for kind, images in first.items():
         assert torch.equal(images, second[kind])
         assert images.dtype == torch.float32 and images.shape[1:] == (1, 32, 32)
@@ -87,10 +107,11 @@ def test_non_digits_are_the_same_each_time(digits: Dataset) -> None:
 
 
 def test_every_character_is_of_one_kind(digits: Dataset) -> None:
-    kinds = non_digits(digits.test_images, digits.test_labels)
+    kinds = patterns(digits.test_images, digits.test_labels)
     assert len(set(LOOK_ALIKES)) == len(LOOK_ALIKES)
-    count = sum(len(kinds[kind]) for kind in ("letters", "signs", "look-alikes"))
-    assert count == len(codes.CHARACTERS) - 2 - len(codes.DIGITS)
+    drawn = ("Fig. 3's digits", "letters", "signs", "look-alikes")
+    assert sum(len(kinds[kind]) for kind in drawn) == len(codes.CHARACTERS) - 2
+    assert torch.equal(kinds["Fig. 3's digits"], drawn_characters(codes.DIGITS))
     alike = "".join(c for c in LOOK_ALIKES if c.isalpha())
     assert len(kinds["letters"]) == 52 - len(alike)
 
@@ -111,56 +132,61 @@ def test_halves_and_pairs_are_of_two_classes() -> None:
     labels = torch.arange(10)
     level = torch.linspace(0, 1, 10)
     images = level.view(10, 1, 1, 1).expand(10, 1, 32, 32)
-    kinds = non_digits(images, labels)
-    above, below = (
-        kinds["halves of two digits"][:, 0, 15, 0],
-        kinds["halves of two digits"][:, 0, 16, 0],
-    )
+    kinds = patterns(images, labels)
+    halves, pairs = kinds["halves of two digits"], kinds["pairs of digits"]
+    above, below = halves[:, 0, 15, 0], halves[:, 0, 16, 0]
     assert len(above) and (above != below).all()
-    pairs = kinds["pairs of digits"]
     torch.testing.assert_close(pairs[:, 0, 9, 3], above)
     torch.testing.assert_close(pairs[:, 0, 9, 28], below)
     torch.testing.assert_close(pairs[:, 0, 9, 12], torch.maximum(above, below))
 
 
-def test_fig10_has_no_lenet5() -> None:
-    rejections = dict(paper_rejections())
-    assert len(rejections) == 9 and rejections["LeNet-4, 32x32"] == 1.8
-    assert not any(name.startswith("LeNet-5") for name in rejections)
-
-
 @pytest.mark.parametrize("seeds", [1, 2])
 def test_the_section_is_made_of_values_that_went_through_json(digits: Dataset, seeds: int) -> None:
-    runs = {
-        recipe.name: [
-            Run(LeNet5Classic(), preset(recipe.name), "any", "fused", []) for _ in range(seeds)
-        ]
-        for recipe in FIG10.recipes
-    }
-    values = json.loads(json.dumps(FIG10.measure(runs, digits)))
-    assert values["recipes"]["paper"]["rubbish"]["limit"] == 2  # j = 1, half squared distances
+    values = measured(digits, *(LeNet5Classic() for _ in range(seeds)))
+    ours = values.recipes["paper"]
+    assert ours.rubbish_limit == 2  # j = 1, half squared distances
     section = FIG10.present(values, digits)
     assert digits.name in section.text[0]
-    assert len(section.tables[0].rows) == len(FIG10.recipes)  # no others where it is not MNIST
+    # No others where it is not MNIST.
+    assert not any(row[0].startswith("LeNet-4") for table in section.tables for row in table.rows)
     for table in section.tables:
         assert all(len(row) == len(table.header) for row in table.rows)
-    assert [one.name for one in section.pictures] == [
-        "fig10",
-        "fig10-penalties",
-        "fig10-non-digits",
-    ]
-    kinds = values["recipes"]["paper"]["kinds"]
-    assert len(section.tables[1].rows) == len(kinds)
-    letters = kinds["letters"]["penalty"][f"rejected_keeping_{KEPT_PERCENT[0]}_percent"]["mean"]
-    assert any(f"letters {letters:.0f} %" in paragraph for paragraph in section.text)
+    rejected = [row[1] for row in section.tables[0].rows]
+    doubtful = [measured.doubtful for measured in values.recipes.values()]
+    assert rejected == [of.by_difference_percent.mean_in_words() for of in doubtful]
+    names = [plot.name for plot in section.plots]
+    assert names == ["fig10", "fig10-non-digits", "fig10-kinds", "fig10-penalties"]
+    of_kinds = {row[0]: row[1] for row in section.tables[1].rows}
+    assert of_kinds.keys() >= ours.kinds.keys()
+    letters = "{:.0f} / {:.0f}".format(*ours.kinds["letters"].means("95 % kept"))
+    assert of_kinds["letters"] == letters
+    assert f"in {ours.more_by_penalty('95 % kept')} kinds with 95 % kept" in section.text[-2]
 
 
-def test_others_stand_beside_ours_on_mnist(digits: Dataset) -> None:
-    runs = {
-        recipe.name: [Run(LeNet5Classic(), preset(recipe.name), "any", "fused", [])]
-        for recipe in FIG10.recipes
-    }
-    as_mnist = replace(digits, name="MNIST")
-    section = FIG10.present(FIG10.measure(runs, digits), as_mnist)
-    rows = dict(section.tables[0].rows)
-    assert rows["LeNet-4, 32x32"] == "1.8" and "LeNet-5, paper (here)" in rows
+def test_the_rubbish_class_wins_above_j_in_the_scale_of_training(digits: Dataset) -> None:
+    net = LeNet5Classic(penalty_scale=0.25)
+    with torch.no_grad():
+        best, answers = net(digits.test_images).double().min(1)
+    net.j = 0.25 * best.median().item() + 1e-4
+    ours = measured(digits, net).recipes["paper"]
+    assert ours.rubbish_limit == pytest.approx(4 * net.j)
+    assert ours.penalty_quantiles["test digits"][2] == pytest.approx(
+        best.quantile(0.5).item(), rel=1e-4
+    )
+    refused, right = best > ours.rubbish_limit, answers == digits.test_labels
+    assert 0 < refused.sum() < len(refused)
+    shares = (ours.right_refused_percent, right), (ours.misread_refused_percent, ~right)
+    for share, among in shares:
+        assert share.mean == pytest.approx(100 * refused[among].double().mean().item(), abs=1e-4)
+
+
+def test_others_stand_beside_ours_on_mnist_and_no_lenet5(digits: Dataset) -> None:
+    section = FIG10.present(
+        measured(digits, LeNet5Classic()), replace(digits, name="MNIST", is_papers=True)
+    )
+    assert "not among its 9 classifiers" in section.text[0]
+    rows = dict(section.tables[1].rows)
+    assert len(rows) == 9 + 2 and rows["LeNet-4, 32x32"] == "1.8"
+    ours = {name for name in rows if name.startswith("LeNet-5")}
+    assert ours == {"LeNet-5, paper (here)", "LeNet-5, paper-distorted (here)"}

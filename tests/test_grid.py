@@ -2,13 +2,13 @@
 
 import pytest
 
-from lenet1998.learning.grid import grid
-from lenet1998.learning.recipe import preset
+from lenet1998.learning import preset
+from lenet1998.runs.grid import grid
 
 
 def test_every_combination_in_order():
     recipes = grid(["paper", "authors-software"], ["mu=0.05,0.1", "loss=mle,map"], range(2))
-    assert [(one.name, one.seed) for one in recipes] == [
+    assert [(recipe.name, recipe.seed) for recipe in recipes] == [
         (name + changes, seed)
         for name in ("paper", "authors-software")
         for changes in (",mu=0.05,loss=mle", ",mu=0.05", ",mu=0.1,loss=mle", ",mu=0.1")
@@ -57,29 +57,51 @@ def test_a_part_of_the_distortions_can_be_set():
         (["name=mine"], "name"),
         (["mu"], "FIELD=VALUE"),
         (["mu="], "FIELD=VALUE"),
-        (["mu=small"], 'mu a number, got "small"'),
+        (["mu=small"], r"cannot set mu=\"small\": Expected `float`, got `str` - at `\$\.mu`"),
         (["mu=-1"], "mu > 0"),
         (["mu=0.1", "mu=0.2"], "mu is set twice"),
         (["loss=mse"], "loss"),
-        (["training_patterns=1.5"], "training_patterns a whole number or null"),
-        (["fresh=1"], "fresh true or false"),
-        (["curvature_patterns=true"], "curvature_patterns a whole number"),
-        (["schedule=[2]"], "schedule"),
-        (["schedule=[[1]]"], r"schedule \[\[first pass, eta\], ...\], got \[\[1\]\]"),
-        (["schedule=[[1,2,3]]"], r"schedule \[\[first pass, eta\], ...\], got \[\[1, 2, 3\]\]"),
-        (["schedule=[[1,null]]"], "eta .* got None"),
-        (['schedule=[[1,0.1],["a",0.2]]'], r"recipe.json .* got schedule=.*'<' not supported"),
+        (["training_patterns=1.5"], r"`int \| null`, got `float` - at `\$\.training_patterns`"),
+        (["fresh=1"], r"`bool`, got `int` - at `\$\.fresh`"),
+        (["curvature_patterns=true"], r"`int`, got `bool` - at `\$\.curvature_patterns`"),
+        (["schedule=[2]"], r"schedule=\[2\]: Expected `array`, got `int`"),
+        (["schedule=[[1]]"], r"schedule=\[\[1\]\]: Expected `array` of length 2, got 1"),
+        (["schedule=[[1,2,3]]"], r"schedule=\[\[1, 2, 3\]\]: Expected `array` of length 2, got 3"),
+        (["schedule=[[1,null]]"], r"`float`, got `null` - at `\$\.schedule\[0\]\[1\]`"),
+        (['schedule=[[1,0.1],["a",0.2]]'], r"`int`, got `str` - at `\$\.schedule\[1\]\[0\]`"),
+        (["schedule=[[1,0.1],[1,0.2]]"], "schedule of .first pass, eta. from pass 1 on, ascending"),
         (["j=NaN"], "j finite"),
-        (["distortions=5"], "distortions an object"),
-        (['distortions={"twist":1}'], "twist"),
-        (['distortions={"inverse_scale":[1]}'], r"inverse_scale \(low, high\), .* got \(1,\)"),
-        (['distortions={"inverse_scale":1}'], r"recipe.json .*inverse_scale.*not iterable"),
-        (['distortions={"shear":null}'], r"recipe.json .*shear"),
+        (["distortions=5"], r"`object`, got `int` - at `\$\.distortions`"),
+        (['distortions={"twist":1}'], r"no field distortions\.twist"),
+        (['distortions={"inverse_scale":[1]}'], r"length 2, got 1 - at .*inverse_scale`"),
+        (
+            ['distortions={"inverse_scale":[2,1]}'],
+            r"inverse_scale \(low, high\), .* got \(2.0, 1.0\)",
+        ),
+        (['distortions={"inverse_scale":1}'], r"`array`, got `int` - at .*inverse_scale`"),
+        (['distortions={"shear":null}'], r"`float`, got `null` - at .*shear`"),
+        (["network=lenet5-modern"], "network that ends in penalties"),
+        (["rate=0.1"], "no field rate"),
     ],
 )
 def test_what_cannot_be_set_is_named(settings, named):
     with pytest.raises(ValueError, match=named):
         grid(["paper"], settings, [0])
+
+
+def test_recipes_of_today_have_grids_too():
+    recipes = grid(["modern"], ["rate=0.001,0.003", "distortions=null"], [0, 1])
+    assert [(recipe.name, recipe.seed) for recipe in recipes] == [
+        (name, seed)
+        for name in ("modern,rate=0.001,distortions=null", "modern,distortions=null")
+        for seed in (0, 1)
+    ]
+    assert recipes[0] == preset("modern", rate=0.001, distortions=None, name=recipes[0].name)
+    (changed,) = grid(["modern"], ['distortions={"shear":0.2}'], [0])
+    assert changed.distortions.shear == 0.2
+    assert changed.distortions.translation == preset("modern").distortions.translation
+    with pytest.raises(ValueError, match="no field mu"):
+        grid(["modern"], ["mu=0.1"], [0])
 
 
 def test_unknown_recipes_are_named():

@@ -21,7 +21,7 @@ EXAMPLE = torch.tensor([[1.0, 2.0, 4.0], [3.0, 0.5, 0.25]], dtype=torch.float64)
 LABELS = torch.tensor([0, 2])
 
 
-def one(penalties: list[float]) -> Tensor:
+def batch(penalties: list[float]) -> Tensor:
     """A batch of one pattern."""
     return torch.tensor([penalties], dtype=torch.float64)
 
@@ -87,16 +87,19 @@ def test_gradient_is_the_desired_class_minus_the_posterior() -> None:
 
 
 def test_mistake_softmax_of_plus_the_penalties() -> None:
-    p = posterior(one([1, 2, 4]), j=3)[0]
+    p = posterior(batch([1, 2, 4]), j=3)[0]
     assert p.argsort(descending=True).tolist() == [0, 1, 3, 2]
     assert (p[0] / p[1]).item() == pytest.approx(math.e)
-    assert map_loss(one([1, 2, 4]), torch.tensor([0])) < map_loss(one([2, 2, 4]), torch.tensor([0]))
-    assert map_loss(one([1, 2, 4]), torch.tensor([0])) > map_loss(one([1, 3, 4]), torch.tensor([0]))
+    label = torch.tensor([0])
+    loss, dearer_right, dearer_wrong = (
+        map_loss(batch(penalties), label) for penalties in ([1, 2, 4], [2, 2, 4], [1, 3, 4])
+    )
+    assert dearer_wrong < loss < dearer_right
 
 
 def test_mistake_nll_loss_on_probabilities() -> None:
     """-p lies in -1..0; eq. 9 is a -log p: never below 0, and as large as the penalties make it."""
-    assert map_loss(one([40, 0]), torch.tensor([0])).item() == pytest.approx(40, rel=0.02)
+    assert map_loss(batch([40, 0]), torch.tensor([0])).item() == pytest.approx(40, rel=0.02)
     expected = -posterior(EXAMPLE, j=1).log()[torch.arange(2), LABELS].mean()
     assert torch.allclose(map_loss(EXAMPLE, LABELS, j=1), expected)
 
@@ -121,7 +124,7 @@ def test_mistake_underflow_near_penalties_of_100(dtype: torch.dtype) -> None:
 @given(PENALTIES, RUBBISH)
 def test_eq_9_is_exact_and_not_negative(penalties: list[float], j: float) -> None:
     for label in range(len(penalties)):
-        variable = one(penalties).requires_grad_()
+        variable = batch(penalties).requires_grad_()
         loss = map_loss(variable, torch.tensor([label]), j)
         expected = float(exact_map_loss(penalties, label, j))
         assert loss.item() >= 0
@@ -136,33 +139,35 @@ def test_the_order_of_the_classes_does_not_matter(
     order = random.sample(range(len(penalties)), len(penalties))
     shuffled = [penalties[i] for i in order]
     for loss in (mle_loss, lambda y, label: map_loss(y, label, j)):
-        before = loss(one(penalties), torch.tensor([order[0]]))
-        assert torch.allclose(loss(one(shuffled), torch.tensor([0])), before, rtol=1e-12)
+        before = loss(batch(penalties), torch.tensor([order[0]]))
+        assert torch.allclose(loss(batch(shuffled), torch.tensor([0])), before, rtol=1e-12)
 
 
 @given(PENALTIES, RUBBISH, RUBBISH)
 def test_a_dearer_rubbish_class_lowers_the_loss(penalties: list[float], a: float, b: float) -> None:
     cheap, dear = sorted((a, b))
     label = torch.tensor([0])
-    assert map_loss(one(penalties), label, dear) <= map_loss(one(penalties), label, cheap) + 1e-11
+    assert (
+        map_loss(batch(penalties), label, dear) <= map_loss(batch(penalties), label, cheap) + 1e-11
+    )
 
 
 @settings(max_examples=25)
 @given(PENALTIES)
 def test_a_large_j_removes_the_rubbish_class(penalties: list[float]) -> None:
     label = torch.tensor([0])
-    without = nn.functional.cross_entropy(-one(penalties), label)
+    without = nn.functional.cross_entropy(-batch(penalties), label)
     for j in (1e9, math.inf):
-        assert torch.allclose(map_loss(one(penalties), label, j), without)
-        assert posterior(one(penalties), j)[0, -1] == 0
-    assert torch.equal(posterior(one(penalties)), posterior(one(penalties), math.inf))
+        assert torch.allclose(map_loss(batch(penalties), label, j), without)
+        assert posterior(batch(penalties), j)[0, -1] == 0
+    assert torch.equal(posterior(batch(penalties)), posterior(batch(penalties), math.inf))
 
 
 @given(PENALTIES, RUBBISH)
 def test_posterior_is_a_distribution_with_the_rubbish_class_last(
     penalties: list[float], j: float
 ) -> None:
-    p = posterior(one(penalties), j)
+    p = posterior(batch(penalties), j)
     assert p.shape == (1, len(penalties) + 1)
     assert (p >= 0).all() and p.sum().item() == pytest.approx(1)
     assume(abs(min(penalties) - j) > 1e-9)

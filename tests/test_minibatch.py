@@ -12,16 +12,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from lenet1998.data import Dataset, Distortions, load_digits_dataset
-from lenet1998.evaluation import evaluate
-from lenet1998.learning.minibatch import (
-    EpochRecord,
-    MinibatchRecipe,
-    as_published,
-    build,
-    train,
-)
-from lenet1998.models.modern import LeNet5Modern
-from lenet1998.models.tutorials import OneConvolutionNet, ResizedInputNet
+from lenet1998.learning import MinibatchRecipe, train
+from lenet1998.learning.learner import Part
+from lenet1998.learning.minibatch import MinibatchLearner
+from lenet1998.measures.answers import evaluate
+from lenet1998.models import LeNet5Modern, Network
+from lenet1998.models.tutorials import OneConvolutionNet
 
 NO_DISTORTION = Distortions(inverse_scale=(1, 1), log_squeeze=0, shear=0, translation=0)
 
@@ -43,7 +39,7 @@ def few(digits: Dataset) -> Dataset:
     )
 
 
-class Linear(nn.Module):
+class Linear(Network):
     """A linear classifier that keeps what it is shown in training."""
 
     def __init__(self) -> None:
@@ -55,6 +51,19 @@ class Linear(nn.Module):
         if self.training:
             self.shown.append(images.detach().clone())
         return self.layer(images.flatten(1))
+
+
+def learn(net: Network, recipe: MinibatchRecipe, dataset: Dataset) -> list[list[Part]]:
+    """All passes of the recipe; the parts of each."""
+    learner = MinibatchLearner(net, recipe, dataset)
+    return [list(learner.learn(number)) for number in range(1, recipe.passes + 1)]
+
+
+def shown(dataset: Dataset, recipe: MinibatchRecipe) -> list[Tensor]:
+    """The batches that a network sees."""
+    net = Linear()
+    learn(net, replace(recipe, batch_size=20), dataset)
+    return net.shown
 
 
 def learnt(net: nn.Module) -> Tensor:
@@ -114,17 +123,17 @@ class TextbookMomentum:
 def test_the_same_as_a_loop_written_out(
     few: Dataset, recipe: MinibatchRecipe, factor: Callable[[int, int], float]
 ) -> None:
-    recipe = replace(recipe, batch_size=20, epochs=4)
-    net = build(LeNet5Modern, 1).double()
+    recipe = replace(recipe, batch_size=20, passes=4, seed=7)
+    net = LeNet5Modern().double()
     mine = copy.deepcopy(net)
-    records = train(net, few, recipe, seed=7)
+    passes = learn(net, recipe, few)
 
     rule = TextbookAdam if recipe.optimiser == "adam" else TextbookMomentum
     rules = {name: rule() for name, _ in mine.named_parameters()}
     images, labels = few.training_images.double(), few.training_labels
     generator = torch.Generator().manual_seed(7)
     step = 0
-    for record in records:
+    for (part,) in passes:
         order = torch.randperm(45, generator=generator)
         total, errors = 0.0, 0
         for batch in (order[:20], order[20:40], order[40:]):
@@ -144,31 +153,32 @@ def test_the_same_as_a_loop_written_out(
             step += 1
             total += loss.item() * len(batch)
             errors += int((logits.argmax(1) != labels[batch]).sum())
-        assert record.online_loss == pytest.approx(total / 45)
-        assert record.online_training_error_percent == pytest.approx(100 * errors / 45)
+        assert (part.patterns, part.errors) == (45, errors)
+        assert part.loss == pytest.approx(total)
+        assert part.seconds > 0
     torch.testing.assert_close(learnt(net), learnt(mine), atol=1e-9, rtol=1e-6)
-    tested = evaluate(mine, few.test_images, few.test_labels, "")
-    assert records[-1].test_error_percent == tested.error_percent
 
 
 def test_it_learns_digits(digits: Dataset) -> None:
-    net = build(LeNet5Modern, 0)
-    records = train(
-        net, digits, MinibatchRecipe(rate=0.003, epochs=6, schedule="one-cycle"), seed=0
-    )
-    assert records[0].online_loss > 5 * records[-1].online_loss
-    assert records[-1].online_training_error_percent < 5
-    assert records[-1].test_error_percent < 8
+    run = train(MinibatchRecipe(rate=0.003, passes=6, schedule="one-cycle"), digits)
+    first, last = run.records[0], run.records[-1]
+    assert first.online_loss > 5 * last.online_loss
+    assert last.online_training_error_percent < 5
+    assert last.test_error_percent < 8
+    assert first.eta == pytest.approx(0.003 / 25)
+    tested = evaluate(run.net, digits.test_images, digits.test_labels, digits.name)
+    assert last.test_error_percent == tested.error_percent
 
 
-@pytest.mark.parametrize("network", [LeNet5Modern, ResizedInputNet])
-def test_same_seed_same_bits(few: Dataset, network: type[nn.Module]) -> None:
-    recipe = MinibatchRecipe(epochs=2, batch_size=20, distortions=Distortions(), flips=True)
-
-    def run(start: int, seed: int) -> tuple[Tensor, list[float]]:
-        net = build(network, start)
-        records = train(net, few, recipe, seed=seed)
-        return learnt(net), [record.online_loss for record in records]
+@pytest.mark.parametrize("network", ["lenet5-modern", "tutorial-resized-input"])
+def test_same_seeds_same_bits(few: Dataset, network: str) -> None:
+    def run(start: int, order: int) -> tuple[Tensor, list[float]]:
+        recipe = MinibatchRecipe(
+            network=network, passes=2, batch_size=20, distortions=Distortions(), flips=True
+        )
+        net = replace(recipe, seed=start).build()
+        passes = learn(net, replace(recipe, seed=order), few)
+        return learnt(net), [part.loss for (part,) in passes]
 
     parameters, losses = run(3, 4)
     again, losses_again = run(3, 4)
@@ -180,16 +190,14 @@ def test_same_seed_same_bits(few: Dataset, network: type[nn.Module]) -> None:
 def test_the_global_generator_is_left_alone(few: Dataset) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    recipe = MinibatchRecipe(epochs=1, distortions=Distortions(), flips=True)
-    train(build(LeNet5Modern, 0), few, recipe, seed=0)
+    train(MinibatchRecipe(passes=1, distortions=Distortions(), flips=True), few)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_each_epoch_shows_every_pattern_once_in_a_new_order(few: Dataset) -> None:
-    net = Linear()
-    train(net, few, MinibatchRecipe(epochs=2, batch_size=20), seed=0)
-    assert [len(batch) for batch in net.shown] == [20, 20, 5] * 2
-    first, second = torch.cat(net.shown[:3]), torch.cat(net.shown[3:])
+def test_each_pass_shows_every_pattern_once_in_a_new_order(few: Dataset) -> None:
+    batches = shown(few, MinibatchRecipe(passes=2))
+    assert [len(batch) for batch in batches] == [20, 20, 5] * 2
+    first, second = torch.cat(batches[:3]), torch.cat(batches[3:])
     assert not torch.equal(first, second)
 
     def as_set(images: Tensor) -> set[bytes]:
@@ -198,22 +206,25 @@ def test_each_epoch_shows_every_pattern_once_in_a_new_order(few: Dataset) -> Non
     assert as_set(first) == as_set(second) == as_set(few.training_images)
 
 
-def matches(shown: Tensor, dataset: Dataset) -> Iterator[tuple[Tensor, Tensor]]:
-    """Each image shown, with the distance of every training pattern and of its mirror image."""
-    for image in shown:
+def test_a_pass_comes_in_parts_of_fifty_batches(digits: Dataset) -> None:
+    net = Linear()
+    (parts,) = learn(net, MinibatchRecipe(passes=1, batch_size=20), digits)
+    assert [part.patterns for part in parts] == [1000, 500]
+    assert len(net.shown) == 75
+
+
+def matches(images: Tensor, dataset: Dataset) -> Iterator[tuple[Tensor, Tensor]]:
+    """Each image, with the distance of every training pattern and of its mirror image."""
+    for image in images:
         plain = (dataset.training_images - image).abs().amax((1, 2, 3))
         mirrored = (dataset.training_images.flip(3) - image).abs().amax((1, 2, 3))
         yield plain, mirrored
 
 
 def test_flips_mirror_about_half_of_the_patterns(few: Dataset) -> None:
-    net = Linear()
     untouched = few.training_images.clone()
-    train(net, few, MinibatchRecipe(epochs=4, batch_size=20, flips=True), seed=0)
-    kinds = [
-        (plain.min() == 0, mirrored.min() == 0)
-        for plain, mirrored in matches(torch.cat(net.shown), few)
-    ]
+    seen = torch.cat(shown(few, MinibatchRecipe(passes=4, flips=True)))
+    kinds = [(plain.min() == 0, mirrored.min() == 0) for plain, mirrored in matches(seen, few)]
     assert all(plain or mirrored for plain, mirrored in kinds)
     share = sum(bool(mirrored and not plain) for plain, mirrored in kinds) / len(kinds)
     assert 0.35 < share < 0.65  # 180 draws: 0.5 +- 0.04
@@ -221,80 +232,35 @@ def test_flips_mirror_about_half_of_the_patterns(few: Dataset) -> None:
 
 
 def test_each_pattern_is_distorted_anew_with_the_recipes_ranges(few: Dataset) -> None:
-    net = Linear()
     untouched = few.training_images.clone()
     shift_only = replace(NO_DISTORTION, translation=2.0)
-    train(net, few, MinibatchRecipe(epochs=2, batch_size=20, distortions=shift_only), seed=0)
-    shown = torch.cat(net.shown)
-    assert len({image.numpy().tobytes() for image in shown}) == 90
+    seen = torch.cat(shown(few, MinibatchRecipe(passes=2, distortions=shift_only)))
+    assert len({image.numpy().tobytes() for image in seen}) == 90
     # A shift by up to two pixels keeps the ink, for a digit ends four pixels from the border.
     ink = (few.training_images + 0.1).sum((1, 2, 3))
     expected = torch.cat([ink, ink]).sort().values
     torch.testing.assert_close(
-        (shown + 0.1).sum((1, 2, 3)).sort().values, expected, rtol=1e-3, atol=0
+        (seen + 0.1).sum((1, 2, 3)).sort().values, expected, rtol=1e-3, atol=0
     )
     assert torch.equal(few.training_images, untouched)
 
 
 def test_labels_follow_their_distorted_patterns(few: Dataset) -> None:
-    recipe = MinibatchRecipe(epochs=1, batch_size=20)
-    plain, distorted = (build(LeNet5Modern, 0) for _ in range(2))
-    train(plain, few, recipe, seed=2)
-    train(distorted, few, replace(recipe, distortions=NO_DISTORTION), seed=2)
+    recipe = MinibatchRecipe(passes=1, batch_size=20)
+    plain, distorted = recipe.build(), recipe.build()
+    learn(plain, recipe, few)
+    learn(distorted, replace(recipe, distortions=NO_DISTORTION), few)
     torch.testing.assert_close(learnt(distorted), learnt(plain))
 
 
-def test_epochs_are_reported_with_the_network_in_evaluation_mode(few: Dataset) -> None:
-    net = build(OneConvolutionNet, 0)
-    seen: list[EpochRecord] = []
+def test_the_network_is_in_training_mode_while_it_learns_alone(few: Dataset) -> None:
+    net = OneConvolutionNet().eval()
+    learner = MinibatchLearner(net, MinibatchRecipe(passes=3), few)
     means = [net.layers[1].running_mean.clone()]
-
-    def on_epoch(record: EpochRecord) -> None:
+    for number in (1, 2, 3):
+        for _ in learner.learn(number):
+            assert net.training
         assert not net.training
-        answers = net.predict(few.test_images)
-        wrong = (answers != few.test_labels).double().mean().item()
-        assert record.test_error_percent == pytest.approx(100 * wrong)
-        assert record.learning_seconds > 0
         means.append(net.layers[1].running_mean.clone())
-        seen.append(record)
-
-    records = train(net, few, MinibatchRecipe(epochs=3), seed=0, on_epoch=on_epoch)
-    assert records == seen
-    assert [record.number for record in records] == [1, 2, 3]
-    assert not net.training
-    # Batch normalisation took its statistics in every epoch, so training mode came back each time.
+    # Batch normalisation took its statistics in every pass, so training mode came back each time.
     assert all(not torch.equal(a, b) for a, b in pairwise(means))
-
-
-def test_build_takes_the_starting_parameters_from_the_seed_alone() -> None:
-    torch.manual_seed(1)
-    before = torch.get_rng_state()
-    first = build(LeNet5Modern, 0)
-    assert torch.equal(torch.get_rng_state(), before)
-    torch.manual_seed(2)
-    assert torch.equal(learnt(build(LeNet5Modern, 0)), learnt(first))
-    assert not torch.equal(learnt(build(LeNet5Modern, 1)), learnt(first))
-
-
-def test_a_tutorials_recipe() -> None:
-    assert as_published(ResizedInputNet.PUBLISHED) == MinibatchRecipe(
-        optimiser="adam", rate=0.001, schedule="constant", batch_size=64, epochs=5, flips=True
-    )
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"optimiser": "adamw"}, "expected optimiser 'adam' or 'sgd', got 'adamw'"),
-        ({"schedule": "step"}, "expected schedule 'constant' or 'cosine' or 'one-cycle'"),
-        ({"rate": 0.0}, "expected rate > 0, got 0.0"),
-        ({"rate": float("nan")}, "expected rate > 0, got nan"),
-        ({"batch_size": 0}, "expected batch_size > 0"),
-        ({"epochs": -1}, "expected epochs > 0"),
-        ({"weight_decay": -0.1}, "expected weight_decay >= 0"),
-        ({"label_smoothing": 1.0}, "expected label_smoothing from 0 to below 1"),
-    ],
-)
-def test_a_recipe_refuses_what_it_cannot_do(changes: dict[str, object], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        MinibatchRecipe(**changes)

@@ -4,8 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from lenet1998.counting import count_layers
-from lenet1998.models.modern import LeNet5Modern
+from lenet1998.measures.counting import count_layers
+from lenet1998.models import LeNet5Modern
 
 PARAMETERS_OF_LAYER = {"c1": 156, "c3": 2_416, "c5": 48_120, "f6": 10_164, "output": 850}
 

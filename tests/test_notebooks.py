@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lenet1998.commands.paper import experiments
 from lenet1998.data.digits import NAME as DIGITS
 from lenet1998.data.mnist import NAME as MNIST
 from lenet1998.data.mnist import VARIABLE, raw_folder, search_folders
@@ -18,6 +20,7 @@ nbformat = pytest.importorskip("nbformat", reason="needs nbformat to read notebo
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+RESULTS = REPOSITORY / "notebooks" / "5_results.ipynb"
 PATIENCE = 300  # seconds for one notebook: some ten times what it takes, kernels compiled or not
 
 of_each = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
@@ -29,11 +32,24 @@ def mnist_folder() -> Path | None:
     return next((folder for folder in folders if raw_folder(folder)), None)
 
 
-def execute(notebook: Any, folder: Path) -> None:
+def execute(file: Path, folder: Path, mnist: Path | None, patch: pytest.MonkeyPatch) -> Any:
+    """The notebook, run in a folder, where there is no network."""
+    patch.setenv(VARIABLE, str(mnist or folder))
+    patch.setenv("OMP_NUM_THREADS", "1")
+    for scheme in ("http", "https"):  # a port that nobody answers: no download
+        patch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+    notebook = nbformat.read(file, as_version=4)
     client = nbclient.NotebookClient(
         notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     asyncio.run(asyncio.wait_for(client.async_execute(), PATIENCE))
+    return notebook
+
+
+def outputs_of(notebook: Any) -> tuple[list[Any], str]:
+    """All outputs, and what was printed."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
+    return outputs, "".join(output.text for output in outputs if output.get("name") == "stdout")
 
 
 def test_notebooks_are_numbered_in_order() -> None:
@@ -43,16 +59,8 @@ def test_notebooks_are_numbered_in_order() -> None:
 @of_each
 def test_runs_to_the_end(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mnist = mnist_folder()
-    monkeypatch.setenv(VARIABLE, str(mnist or tmp_path))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    for scheme in ("http", "https"):  # a port that nobody answers: no download
-        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
-    notebook = nbformat.read(file, as_version=4)
-
-    execute(notebook, tmp_path)
-
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
-    printed = "".join(output.text for output in outputs if output.get("name") == "stdout")
+    notebook = execute(file, tmp_path, mnist, monkeypatch)
+    outputs, printed = outputs_of(notebook)
     if any("load_dataset(" in cell.source for cell in notebook.cells):
         assert (MNIST if mnist else DIGITS) in printed
         assert (DIGITS in printed) == (mnist is None)
@@ -60,6 +68,22 @@ def test_runs_to_the_end(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     complaints = [output.text for output in outputs if output.get("name") == "stderr"]
     assert mnist is None or not complaints, complaints
     assert not list(tmp_path.iterdir()), "a notebook leaves files behind"
+
+
+def test_results_show_every_experiment() -> None:
+    source = "".join(cell.source for cell in nbformat.read(RESULTS, as_version=4).cells)
+    assert re.findall(r'show\("(.+?)"\)', source) == list(experiments())
+
+
+def test_results_without_mnist_say_what_is_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # nor is MNIST where it was once downloaded
+    outputs, printed = outputs_of(execute(RESULTS, tmp_path, None, monkeypatch))
+    assert "MNIST is not here" in printed and "fig08" in printed
+    shown = "".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
+    for name, experiment in experiments().items():
+        assert (f"### {experiment.title}" in shown) == (name not in printed)
 
 
 @of_each

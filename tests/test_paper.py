@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from lenet1998 import paper
+from lenet1998.commands import paper
 from lenet1998.data import Source
-from lenet1998.evidence.experiment import Section, in_words, spread
+from lenet1998.report import markdown
+from lenet1998.runs.workers import Workers
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -29,10 +30,11 @@ def report(tmp_path_factory):
         patch.setattr(paper, "QUICK_PASSES", 2)
         lines = []
         for only in (["fig08"], ["fig05"]):
-            results = paper.recompute(
-                folder, only=only, place="digits", quick=True, jobs=2, report=lines.append
-            )
-        yield folder, results, lines
+            outcome = paper.paper(
+                folder, only=only, place="digits", quick=True, workers=Workers(2),
+                report=lines.append,
+            )  # fmt: skip
+        yield folder, outcome.values, lines
 
 
 def test_report_is_whole(report):
@@ -45,7 +47,7 @@ def test_report_is_whole(report):
         assert found["title"] in page
         assert (found["seeds"], found["passes"]) == (2, 2)
     assert results["digits"] in page and "cannot be set against the paper's" in page
-    assert not re.search(r'(src|href)="(?!data:)', page)  # self-contained
+    assert not re.search(r'(src|href)="(?!data:|#)', page)  # self-contained
     assert "width=device-width" in page
     assert (folder / "fig05.png").read_bytes().startswith(b"\x89PNG")
     assert any("Fig. 5" in line for line in lines)
@@ -53,13 +55,13 @@ def test_report_is_whole(report):
 
 def test_finished_runs_are_not_repeated(report):
     folder, _, _ = report
-    states = sorted(folder.glob("runs/test/**/state.safetensors"))
+    states = sorted(folder.glob("runs/test/**/weights.safetensors"))
     assert len(states) >= 4
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper, "QUICK", Source(first=(300, 100)))
         patch.setattr(paper, "QUICK_PASSES", 2)
         written = [state.stat().st_mtime_ns for state in states]
-        paper.recompute(folder, only=["fig05"], place="digits", quick=True, jobs=1)
+        paper.paper(folder, only=["fig05"], place="digits", quick=True, workers=Workers(1))
     assert [state.stat().st_mtime_ns for state in states] == written
 
 
@@ -68,11 +70,11 @@ def test_results_of_other_digits_are_not_mixed_in(tmp_path, report):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(paper, "QUICK", Source(first=(300, 100)))
         patch.setattr(paper, "QUICK_PASSES", 1)
-        results = paper.recompute(
-            tmp_path, only=["fig05"], place="digits", quick=True, seeds=1, jobs=1
-        )
+        results = paper.paper(
+            tmp_path, only=["fig05"], place="digits", quick=True, seeds=1, workers=Workers(1)
+        ).values
     assert results["digits"].startswith("UCI digits, not MNIST")
-    assert results["experiments"]["fig05"]["values"]["passes"] == 1
+    assert results["experiments"]["fig05"]["passes"] == 1
 
 
 @pytest.mark.parametrize("damage", ["values", "recipes", "all"])
@@ -92,43 +94,25 @@ def test_what_another_version_measured_is_left_out(damage, tmp_path, report):
 
 def test_unknown_experiments_are_named(tmp_path):
     with pytest.raises(ValueError, match=r"fig99.*fig05"):
-        paper.recompute(tmp_path, only=["fig99"])
+        paper.paper(tmp_path, only=["fig99"])
     assert not list(tmp_path.iterdir())
 
 
 def test_every_experiment_is_committed_with_its_present_recipes(committed):
     assert committed["digits"] == "MNIST"
     for name, experiment in paper.experiments().items():
-        there = committed["experiments"][name]
-        assert there["title"] == experiment.title
-        assert there["seeds"] >= experiment.seeds
-        assert there["passes"] == experiment.passes
-        recipes = {
-            one.name: json.loads(json.dumps(paper.choices(one))) for one in experiment.recipes
-        }
-        assert there["recipes"] == recipes
+        held = committed["experiments"][name]
+        assert held["title"] == experiment.title
+        assert held["seeds"] >= experiment.seeds
+        assert held["passes"] == experiment.passes
+        recipes = {recipe.name: recipe.choices() for recipe in experiment.recipes}
+        assert held["recipes"] == json.loads(json.dumps(recipes))
+        experiment.read(held["values"])
 
 
-def test_the_readmes_table_is_that_of_the_committed_results(committed, mnist):
-    chosen = paper.experiments()
-    sections = [
-        chosen[name].present(found["values"], mnist)
-        for name, found in committed["experiments"].items()
-    ]
-    assert paper.markdown(sections, mnist.name) in (REPOSITORY / "README.md").read_text()
-
-
-def test_spread():
-    values = spread([1.0, 2.0, 3.0])
-    assert (values["mean"], values["standard_deviation"]) == (2.0, 1.0)
-    assert (values["least"], values["greatest"]) == (1.0, 3.0)
-    assert in_words(values) == "2.00 ± 1.00 % (3 seeds)"
-    assert in_words(spread([1.5])) == "1.50 % (1 seed)"
-
-
-def test_markdown():
-    section = Section((), summary=[("error", "0.95 %", "1.02 %")])
-    lines = paper.markdown([section], "MNIST").splitlines()
-    assert (lines[0], lines[-1]) == ("|  | 1998 | here |", "| error | 0.95 % | 1.02 % |")
-    other = paper.markdown([section], "UCI digits, not MNIST").splitlines()
-    assert other[0] == "|  | 1998, on MNIST | here, on UCI digits, not MNIST |"
+def test_the_readmes_lines_are_those_of_the_committed_results(mnist):
+    glance = markdown.table(paper.committed(mnist).glance).splitlines()
+    readme = (REPOSITORY / "README.md").read_text()
+    quoted = re.search(r"## Results at a glance\n.*?\n\n(\|.*?)\n\n", readme, re.DOTALL)
+    assert quoted is not None and len(quoted[1].splitlines()) > 8
+    assert [line for line in quoted[1].splitlines() if line not in glance] == []

@@ -10,17 +10,27 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image, ImageDraw
-from rich.console import Console
 
 from lenet1998 import LeNet5Classic, LeNet5Modern, load
+from lenet1998.commands.predict import predict as command
+from lenet1998.commands.predict import show
 from lenet1998.data import Dataset
-from lenet1998.data.images import ImageError, read_picture
-from lenet1998.reading import predict, predict_files, print_readings, show
+from lenet1998.models.tutorials import OneConvolutionNet
+from lenet1998.reading import ImageError, predict, predict_files, read_picture
 
 
 def seven() -> Image.Image:
     image = Image.new("L", (120, 120), 255)
     ImageDraw.Draw(image).line([(30, 25), (85, 25), (55, 100)], fill=0, width=12, joint="curve")
+    return image
+
+
+def scribble() -> Image.Image:
+    image = Image.new("L", (120, 120), 255)
+    pen = ImageDraw.Draw(image)
+    for offset in range(20, 100, 20):
+        pen.line([(20, offset), (100, 120 - offset)], fill=0, width=5)
+        pen.line([(offset, 15), (130 - offset, 105)], fill=0, width=5)
     return image
 
 
@@ -55,12 +65,7 @@ def test_rubbish_wins_above_twice_j(net: LeNet5Classic) -> None:
 
 
 def test_a_scribble_is_no_digit(net: LeNet5Classic) -> None:
-    image = Image.new("L", (120, 120), 255)
-    pen = ImageDraw.Draw(image)
-    for offset in range(20, 100, 20):
-        pen.line([(20, offset), (100, 120 - offset)], fill=0, width=5)
-        pen.line([(offset, 15), (130 - offset, 105)], fill=0, width=5)
-    assert predict(image, net).digit is None
+    assert predict(scribble(), net).digit is None
 
 
 def test_the_packaged_network_is_the_default(net: LeNet5Classic) -> None:
@@ -86,9 +91,37 @@ def test_a_network_of_float64_and_one_that_is_training() -> None:
     assert net.training and all(parameter.grad is None for parameter in net.parameters())
 
 
-def test_scores_are_not_penalties() -> None:
-    with pytest.raises(TypeError, match="LeNet5Modern"):
-        predict(seven(), LeNet5Modern())  # type: ignore[arg-type]
+def test_the_penalties_are_scaled_as_in_the_networks_training(net: LeNet5Classic) -> None:
+    other = LeNet5Classic(penalty_scale=1.0, j=3.0)
+    other.load_state_dict(net.state_dict())
+    reading = predict(seven(), other)
+    assert reading.penalties == pytest.approx(predict(seven(), net).penalties, rel=1e-4, abs=1e-4)
+    likelihoods = [math.exp(-penalty) for penalty in reading.penalties]
+    assert reading.probability == pytest.approx(
+        likelihoods[7] / (sum(likelihoods) + math.exp(-3)), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("j", [None, -20.0, math.inf])
+def test_a_network_without_a_rubbish_class_gives_scores_and_refuses_nothing(
+    j: float | None,
+) -> None:
+    net = LeNet5Modern()
+    with torch.no_grad():
+        scores = net(read_picture(scribble()))[0]
+    reading = predict(scribble(), net, j=j)
+    assert reading.digit == scores.argmax() and reading.penalties is None
+    assert reading.probability == pytest.approx(scores.softmax(0).max().item())
+
+
+def test_statistics_of_a_batch_neither_move_nor_are_read() -> None:
+    net = OneConvolutionNet()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    reading = predict(seven(), net)
+    assert net.training and all(
+        torch.equal(net.state_dict()[name], before[name]) for name in before
+    )
+    assert predict(seven(), net.eval()) == reading
 
 
 def test_errors_reach_the_caller(net: LeNet5Classic) -> None:
@@ -140,21 +173,40 @@ def test_shows_every_picture(tmp_path: Path) -> None:
         assert image.width > 500
 
 
-def test_prints_the_answer_the_probability_and_the_penalties(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_layers_of_other_networks_are_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="the layers of a LeNet5Modern"):
+        show([], tmp_path / "drawn", LeNet5Modern())
+    assert not (tmp_path / "drawn").exists()
+
+
+def test_the_command_tells_the_answer_the_probability_and_the_penalties(tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("seven.png", "none.png", "scribble.png")]
+    seven().save(files[0])
+    scribble().save(files[2])
+    outcome = command(files)
+    read, failed, refused = outcome.values
+    assert outcome.values == predict_files(files) and failed["error"] is not None
+    (section,) = outcome.document.sections
+    lines = iter(section.text)
+    for row, answer in ((read, "7"), (refused, "not a digit")):
+        assert next(lines) == f"{row['image']}: {answer} (probability {row['probability']:.1%})"
+        penalties = next(lines)
+        for digit, penalty in enumerate(row["penalties"]):
+            assert f"{digit}: {penalty:.1f}" in penalties
+    assert list(lines) == []
+
+
+def test_the_command_takes_any_network_and_draws_what_was_read(tmp_path: Path) -> None:
+    LeNet5Modern().save_pretrained(tmp_path / "modern")
     seven().save(tmp_path / "seven.png")
-    files = [tmp_path / "seven.png", tmp_path / "none.png"]
-    for j, answer in ((1.0, "7"), (1e-9, "not a digit")):
-        rows = predict_files(files, j=j)
-        print_readings(rows, Console(width=200))
-        lines = capsys.readouterr().out.splitlines()
-        assert lines[0] == f"{files[0]}: {answer} (probability {rows[0]['probability']:.1%})"
-        assert len(lines) == 2 and [f"{digit}: " in lines[1] for digit in range(10)] == [True] * 10
+    outcome = command([tmp_path / "seven.png"], weights=str(tmp_path / "modern"))
+    assert outcome.values[0]["penalties"] is None and len(outcome.document.sections[0].text) == 1
+    command([tmp_path / "seven.png", tmp_path / "none.png"], folder=tmp_path / "drawn")
+    assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["seven-layers.png"]
 
 
 def test_importing_stays_light() -> None:
-    heavy = "{'scipy', 'matplotlib', 'numba', 'sklearn', 'PIL'}"
+    heavy = "{'matplotlib', 'numba', 'sklearn', 'torchvision', 'rich', 'jinja2'}"
     code = f"import sys, lenet1998.reading; print({heavy} & sys.modules.keys())"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

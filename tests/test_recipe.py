@@ -1,5 +1,6 @@
 """Recipes: what is printed, what is checked, and where a network starts from."""
 
+import json
 import math
 from dataclasses import replace
 
@@ -9,8 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lenet1998.data import Distortions
-from lenet1998.learning import PRESETS, Recipe, initialise, preset
+from lenet1998.learning import PRESETS, MinibatchRecipe, Recipe, initialise, preset
+from lenet1998.learning.presets import from_values
 from lenet1998.models import LeNet5Classic
+
+
+def from_json(text):
+    """A recipe of either kind."""
+    return from_values(json.loads(text))
 
 
 def test_the_printed_schedule():
@@ -29,8 +36,11 @@ def test_the_literal_recipe_is_what_is_printed():
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_json_round_trip(name):
-    recipe = preset(name, seed=7, distortions=Distortions(inverse_scale=(0.8, 1.2)))
-    assert Recipe.from_json(recipe.to_json()) == recipe
+    changed = preset(name, seed=7, distortions=Distortions(inverse_scale=(0.8, 1.2)))
+    for recipe in (PRESETS[name], changed):
+        read = from_json(recipe.to_json())
+        assert type(read) is type(recipe) and read == recipe
+        assert type(recipe).from_json(recipe.to_json()) == recipe
 
 
 @pytest.mark.parametrize(
@@ -55,6 +65,11 @@ def test_json_round_trip(name):
             ({"schedule": ((1, 1e-3), (2, eta))}, f"eta of the schedule .*, got {eta!r}")
             for eta in (0, -0.1, math.nan, math.inf, None, "a")
         ),
+        ({"rule": "lbfgs"}, "rule 'sdlm' or 'sgd' or 'adam', got 'lbfgs'"),
+        ({"training_patterns": 0}, "training_patterns >= 1 or None, got 0"),
+        ({"inverted_pixels": 1.1}, "inverted_pixels from 0 to 1, got 1.1"),
+        ({"network": "lenet-6"}, "no network 'lenet-6': .*lenet5-classic.*full-c3"),
+        ({"network": "lenet5-modern"}, "network that ends in penalties, got 'lenet5-modern'"),
     ],
 )
 def test_a_bad_choice_is_named(change, named):
@@ -62,11 +77,87 @@ def test_a_bad_choice_is_named(change, named):
         Recipe(**change)
 
 
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"optimiser": "adamw"}, "expected optimiser 'adam' or 'sgd', got 'adamw'"),
+        ({"schedule": "step"}, "expected schedule 'constant' or 'cosine' or 'one-cycle'"),
+        ({"rate": 0.0}, "expected rate > 0 and finite, got 0.0"),
+        ({"rate": math.nan}, "expected rate > 0 and finite, got nan"),
+        ({"batch_size": 0}, "expected batch_size > 0"),
+        ({"passes": -1}, "expected passes > 0"),
+        ({"weight_decay": -0.1}, "expected weight_decay >= 0"),
+        ({"label_smoothing": 1.0}, "expected label_smoothing from 0 to below 1"),
+        ({"network": "lenet-6"}, "no network 'lenet-6'"),
+    ],
+)
+def test_a_bad_choice_of_today_is_named(change, named):
+    with pytest.raises(ValueError, match=named):
+        MinibatchRecipe(**change)
+
+
+def test_how_long_a_recipe_lasts():
+    assert preset("paper").passes == 20
+    assert preset("paper").lasting(3) == preset("paper")  # its schedule has a rate for any pass
+    assert preset("modern").lasting(3) == preset("modern", passes=3)
+
+
+def test_choices_are_what_is_not_usual():
+    assert preset("paper", seed=4).choices() == {}
+    assert preset("authors-software").choices() == {"mu": 0.02}
+    tutorial = {"network": "tutorial-resized-input", "passes": 5, "flips": True}
+    assert preset("tutorial-resized-input").choices() == tutorial
+
+
+def test_a_tutorials_recipe_is_as_published():
+    assert preset("tutorial-resized-input") == MinibatchRecipe(
+        "tutorial-resized-input",
+        network="tutorial-resized-input",
+        optimiser="adam",
+        rate=0.001,
+        schedule="constant",
+        batch_size=64,
+        passes=5,
+        flips=True,
+    )
+
+
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="authors-software"):
         preset("papier")
-    with pytest.raises(ValueError, match="penalty_scale"):  # among the fields there are
-        Recipe.from_json('{"momentum": 0.9}')
+    for read in (Recipe.from_json, from_json):
+        with pytest.raises(ValueError, match=r"no field momentum: .*penalty_scale"):
+            read('{"momentum": 0.9}')
+    with pytest.raises(ValueError, match=r"no field mu: .*label_smoothing"):
+        from_json('{"optimiser": "adam", "mu": 0.1}')
+
+
+@pytest.mark.parametrize("text", ["[1]", "3", "null", "{", '{"mu": "small"}'])
+def test_what_is_no_recipe_is_refused(text):
+    for read in (Recipe.from_json, MinibatchRecipe.from_json, from_json):
+        with pytest.raises(ValueError):
+            read(text)
+
+
+@pytest.mark.parametrize("name", ["modern", "tutorial-one-convolution"])
+def test_todays_networks_start_from_the_seed_alone(name):
+    def start(seed):
+        state = preset(name, seed=seed).build().state_dict()
+        return torch.cat([values.flatten().double() for values in state.values()])
+
+    before = torch.get_rng_state()
+    first = start(0)
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(2)
+    assert torch.equal(start(0), first)
+    assert not torch.equal(start(1), first)
+
+
+def test_the_network_carries_the_scale_and_j_of_its_recipe():
+    net = Recipe(penalty_scale=0.3, j=2.0).build()
+    assert (net.penalty_scale, net.j, net.rubbish) == (0.3, 2.0, -2.0)
+    images = torch.rand(2, 1, 32, 32)
+    assert torch.equal(net.scores(images), -0.3 * net(images))
 
 
 @given(st.integers(0, 2**31 - 1))

@@ -6,6 +6,7 @@ it is in the authors' scale: half squared distances, eq. 9 with junk cost 1.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,8 @@ from torch import Tensor
 from lenet1998 import LeNet5Classic, codes
 from lenet1998.data import Dataset
 from lenet1998.layers import EuclideanRBF, Squash
-from lenet1998.learning.online import TRAINERS, OnlineTrainer
-from lenet1998.learning.recipe import Recipe
+from lenet1998.learning import FusedTrainer, Recipe, ReferenceTrainer, rule
+from lenet1998.learning.online import OnlineTrainer, Seen
 from lenet1998.losses import map_loss
 
 JUNK_COST = 1.0
@@ -27,6 +28,30 @@ JUNK_COST = 1.0
 Recording = dict[str, Tensor]
 
 RECIPE = Recipe(penalty_scale=0.5, loss="map", j=JUNK_COST)
+
+
+class RulePage(OnlineTrainer):
+    """`learning.rule` as it stands, with nothing around it."""
+
+    def estimate_curvature(self, images: Tensor) -> dict[str, Tensor]:
+        return rule.gauss_newton_diagonal(self.net, images)
+
+    def set_curvature(self, diagonal: Mapping[str, Tensor]) -> None:
+        self.h = diagonal
+
+    def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
+        def update(gradient: Mapping[str, Tensor]) -> None:
+            for name, w in self.net.named_parameters():
+                rule.step(w, gradient[name], self.h[name], eta, self.recipe.mu)
+
+        seen = rule.learn(self.net, images, labels, order, self.recipe, update)
+        penalties, energies = zip(*seen, strict=True)
+        return Seen(torch.cat(penalties), torch.stack(energies))
+
+
+TRAINERS = pytest.mark.parametrize(
+    "trainer_class", [RulePage, ReferenceTrainer, FusedTrainer], ids=["rule", "torch", "fused"]
+)
 
 
 def load(file: Path) -> Recording:
@@ -46,14 +71,14 @@ def network(parameters: dict[str, Tensor]) -> LeNet5Classic:
     return net
 
 
-def relative_error(found: dict[str, Tensor], recorded: dict[str, Tensor]) -> dict[str, float]:
+def relative_error(ours: dict[str, Tensor], recorded: dict[str, Tensor]) -> dict[str, float]:
     """Norm of the difference by norm of the recorded tensor, for each parameter."""
-    assert set(found) == set(recorded)
-    return {n: ((found[n] - r).norm() / r.norm()).item() for n, r in recorded.items()}
+    assert set(ours) == set(recorded)
+    return {n: ((ours[n] - r).norm() / r.norm()).item() for n, r in recorded.items()}
 
 
-def close(found: Tensor, recorded: Tensor, tolerance: float) -> bool:
-    return torch.allclose(found, recorded, rtol=tolerance, atol=tolerance)
+def close(ours: Tensor, recorded: Tensor, tolerance: float) -> bool:
+    return torch.allclose(ours, recorded, rtol=tolerance, atol=tolerance)
 
 
 # The carried sample
@@ -62,8 +87,8 @@ def close(found: Tensor, recorded: Tensor, tolerance: float) -> bool:
 @pytest.fixture(scope="module")
 def sample() -> dict[str, Any]:
     file = Path(__file__).with_name("reference_sample.json")
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    recorded: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return recorded
 
 
 @pytest.mark.parametrize("pattern", [0, 1])
@@ -88,8 +113,12 @@ def test_sample_of_energies_where_classes_compete(sample: dict[str, Any]) -> Non
     """Rubbish cheapest, the right class cheapest, a wrong one cheapest."""
     for update in sample["updates"]:
         penalty = torch.tensor([update["penalty"]], dtype=torch.float64)
-        energy = map_loss(penalty, torch.tensor([update["label"]]), sample["junk_cost"])
-        assert energy.item() == pytest.approx(update["energy"], rel=1e-5, abs=1e-5)
+        label = torch.tensor([update["label"]])
+        for energy in (
+            map_loss(penalty, label, sample["junk_cost"]),
+            rule.loss(penalty, label, RECIPE),
+        ):
+            assert energy.item() == pytest.approx(update["energy"], rel=1e-5, abs=1e-5)
 
 
 def test_sample_is_part_of_the_recording(sample: dict[str, Any], reference: Path) -> None:
@@ -140,7 +169,7 @@ def gradient_of_one_update(
     return {n: before[n] - p.detach() for n, p in net.named_parameters()}
 
 
-@pytest.mark.parametrize("trainer_class", TRAINERS.values(), ids=TRAINERS)
+@TRAINERS
 @pytest.mark.parametrize("pattern", range(4))
 def test_first_and_second_derivatives(
     static: Recording, pattern: int, trainer_class: type[OnlineTrainer]
@@ -163,7 +192,7 @@ def seen(trajectory: Recording, mnist: Dataset) -> tuple[Tensor, Tensor]:
     return mnist.training_images[patterns], mnist.training_labels[patterns]
 
 
-@pytest.mark.parametrize("trainer_class", TRAINERS.values(), ids=TRAINERS)
+@TRAINERS
 def test_mean_curvature_and_400_updates(
     trajectory: Recording, seen: tuple[Tensor, Tensor], trainer_class: type[OnlineTrainer]
 ) -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 from torch import Tensor, nn
 
 from lenet1998 import LeNet5Classic, codes, load
-from lenet1998.views import MOST_DIGITS, first_layer_kernels, layer_maps, misread_digits
+from lenet1998.data import Dataset
+from lenet1998.report.views import MOST_DIGITS, first_layer_kernels, layer_maps, misread_digits
 
 
 @pytest.fixture(scope="module")
@@ -111,10 +112,14 @@ def test_first_kernels_are_c1s(net: LeNet5Classic) -> None:
     ]
 
 
+def dataset_of(name: str, images: Tensor, labels: Tensor) -> Dataset:
+    return Dataset(name, images[:0], labels[:0], images, labels)
+
+
 def test_misread_digits_are_the_chosen_ones() -> None:
     images = torch.arange(5.0).view(5, 1, 1, 1).expand(5, 1, 32, 32) / 5
-    labels, answers = torch.tensor([4, 5, 6, 7, 8]), torch.tensor([4, 3, 6, 1, 0])
-    figure = misread_digits(images, labels, answers, [4, 1], "UCI digits, not MNIST")
+    digits = dataset_of("UCI digits, not MNIST", images, torch.tensor([4, 5, 6, 7, 8]))
+    figure = misread_digits(digits, {4: 0, 1: 3})
     assert [float(picture[0, 0]) for picture in drawn(figure)] == pytest.approx([0.8, 0.2])
     assert texts(figure)[2:] == ["8→0", "5→3"]
     assert texts(figure)[:2] == ["UCI digits, not MNIST", "2 of 5 misread (label→answer)"]
@@ -123,7 +128,7 @@ def test_misread_digits_are_the_chosen_ones() -> None:
 def test_misread_digits_leave_out_the_padding_only() -> None:
     image = torch.arange(32.0 * 32).view(1, 1, 32, 32)
     zero = torch.zeros(1, dtype=torch.int64)
-    (picture,) = drawn(misread_digits(image, zero, zero + 1, [0], "MNIST"))
+    (picture,) = drawn(misread_digits(dataset_of("MNIST", image, zero), {0: 1}))
     assert torch.equal(picture, image[0, 0, 2:30, 2:30])
 
 
@@ -131,7 +136,7 @@ def test_misread_digits_leave_out_the_padding_only() -> None:
 def test_many_misread_digits_are_counted_and_cut(count: int) -> None:
     images = torch.zeros(1, 1, 32, 32).expand(3000, 1, 32, 32)
     zero = torch.zeros(3000, dtype=torch.int64)
-    figure = misread_digits(images, zero, zero + 1, range(count), "MNIST")
+    figure = misread_digits(dataset_of("MNIST", images, zero), dict.fromkeys(range(count), 1))
     assert len(drawn(figure)) == min(count, MOST_DIGITS)
     part = f", the first {MOST_DIGITS} shown" if count > MOST_DIGITS else ""
     assert texts(figure)[1] == f"{count} of 3,000 misread{part} (label→answer)"
@@ -148,7 +153,7 @@ def test_figures_fit_a_narrow_page(net: LeNet5Classic, image: Tensor) -> None:
 
 
 def test_no_pyplot_keeps_the_figures() -> None:
-    code = "import sys, lenet1998.views; print('matplotlib.pyplot' in sys.modules)"
+    code = "import sys, lenet1998.report.views; print('matplotlib.pyplot' in sys.modules)"
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

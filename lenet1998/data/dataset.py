@@ -1,23 +1,31 @@
 """What every data set of the package looks like."""
 
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
+from lenet1998.errors import Failure
 
-class DatasetError(Exception):
-    """A data set is absent or damaged. The message is one line: what, where, and what to do."""
+__all__ = ["Dataset", "DatasetError"]
+
+
+class DatasetError(Failure):
+    """A data set is absent or damaged."""
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Training and test digits, as the network takes them (section III.A).
 
-    `name` goes on every table, plot and file of a run, so that no other set passes for MNIST:
-    "MNIST" is the original set and nothing else.
-
     Shapes: images (N, 1, 32, 32) float32 in [-0.1, 1.175]; labels (N,) int64 in 0..9.
+
+    Attributes:
+        name: goes on every table, plot and file of a run: "MNIST" is the original set only.
+        is_papers: whether it is the paper's: all of MNIST, perhaps with `held_out` training
+            patterns in the place of its test part.
     """
 
     name: str
@@ -25,8 +33,15 @@ class Dataset:
     training_labels: Tensor = field(repr=False)
     test_images: Tensor = field(repr=False)
     test_labels: Tensor = field(repr=False)
+    is_papers: bool = False
+    held_out: int = 0
 
-    def first(self, training: int, test: int) -> "Dataset":
+    @property
+    def is_comparable(self) -> bool:
+        """Whether errors on its test part may be set against those that the paper prints."""
+        return self.is_papers and not self.held_out
+
+    def first(self, training: int, test: int) -> Dataset:
         """The first patterns of both parts; all of a part that holds no more.
 
         Raises:
@@ -37,31 +52,35 @@ class Dataset:
         training, test = min(training, len(self.training_labels)), min(test, len(self.test_labels))
         if (training, test) == (len(self.training_labels), len(self.test_labels)):
             return self
-        return Dataset(
+        return replace(
+            self,
             name=f"{self.name}, the first {training:,} training and {test:,} test digits",
             training_images=self.training_images[:training],
             training_labels=self.training_labels[:training],
             test_images=self.test_images[:test],
             test_labels=self.test_labels[:test],
+            is_papers=False,
         )
 
-    def with_validation_split(self, count: int, seed: int = 0) -> "Dataset":
+    def with_validation_split(self, count: int, seed: int = 0) -> Dataset:
         """Hold `count` random training patterns out as the test part; the real one is left behind.
 
         For choices that must not see the test set. The paper has no validation set; this is ours.
 
         Raises:
-            ValueError: `count` leaves one of the two parts empty.
+            ValueError: if a part would be empty.
         """
         total = len(self.training_labels)
         if not 0 < count < total:
             raise ValueError(f"a validation split takes 1 to {total - 1} patterns, not {count}")
         order = torch.randperm(total, generator=torch.Generator().manual_seed(seed))
         training, validation = order[:-count], order[-count:]
-        return Dataset(
+        return replace(
+            self,
             name=f"{self.name}, validation split of {count} training patterns",
             training_images=self.training_images[training],
             training_labels=self.training_labels[training],
             test_images=self.training_images[validation],
             test_labels=self.training_labels[validation],
+            held_out=count,
         )

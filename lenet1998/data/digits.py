@@ -10,8 +10,6 @@ from lenet1998.data.dataset import Dataset
 from lenet1998.data.normalisation import normalise_digit, to_network_input
 
 NAME = "UCI digits, not MNIST"
-TRAINING_COUNT = 1500
-SPLIT_SEED = 1998
 
 
 def load_digits_dataset() -> Dataset:
@@ -20,18 +18,11 @@ def load_digits_dataset() -> Dataset:
     The order and the split are one shuffle with a fixed seed. The same writers appear on both
     sides of it, which makes the test part easier than one from unseen writers.
     """
-    # Imported here because scikit-learn is slow to import and runs on MNIST do without it.
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # slow to import
 
     bunch = load_digits()
     images = torch.stack([normalise_digit(image) for image in torch.from_numpy(bunch.images)])
     labels = torch.from_numpy(bunch.target).long()
-    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(1998))
     inputs, labels = to_network_input(images[order]), labels[order]
-    return Dataset(
-        name=NAME,
-        training_images=inputs[:TRAINING_COUNT],
-        training_labels=labels[:TRAINING_COUNT],
-        test_images=inputs[TRAINING_COUNT:],
-        test_labels=labels[TRAINING_COUNT:],
-    )
+    return Dataset(NAME, inputs[:1500], labels[:1500], inputs[1500:], labels[1500:])

@@ -13,12 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-SIDE = 32  # of the network's input
-CENTRE = 15.5  # column about which the width changes
-SHEAR_AXIS = 18.5  # row that a shear leaves in place
-BASELINE = 26.0  # row about which the height changes: where MNIST's digits stand
-BACKGROUND = np.float32(-0.1)
-PARAMETERS = 5
+from lenet1998.data.field import BACKGROUND, FIELD
+
+__all__ = ["INTERPOLATIONS", "LEANING", "Distortions", "distort"]
+
+_CENTRE = 15.5  # column about which the width changes
+_SHEAR_AXIS = 18.5  # row that a shear leaves in place
+_BASELINE = 26.0  # row about which the height changes: where MNIST's digits stand
+_WHITE = np.float32(BACKGROUND)
+_PARAMETERS = 5
 
 INTERPOLATIONS = ("bilinear", "nearest", "bicubic")
 _AT_ONCE = 1000  # images that PyTorch's interpolations take together
@@ -58,12 +61,10 @@ class Distortions:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
-        if len(self.inverse_scale) != 2 or not (
-            0 < self.inverse_scale[0] <= self.inverse_scale[1] < math.inf
-        ):
+        scale = self.inverse_scale
+        if len(scale) != 2 or not 0 < scale[0] <= scale[1] < math.inf:
             raise ValueError(
-                "expected finite inverse_scale (low, high), 0 < low <= high, "
-                f"got {self.inverse_scale}"
+                f"expected finite inverse_scale (low, high), 0 < low <= high, got {scale}"
             )
         for name in ("log_squeeze", "shear", "translation"):
             if not 0 <= getattr(self, name) < math.inf:
@@ -82,7 +83,7 @@ class Distortions:
         )
 
     def draw(self, count: int, seed: int | torch.Generator) -> Tensor:
-        """Draw the parameters of `count` distortions.
+        """`(count, 5)` float64: the parameters of so many distortions, as `distort` takes them.
 
         Each takes the next five numbers of the generator. So those of pattern k are the same
         however many patterns follow it, and chunks drawn from one generator are what a single draw
@@ -91,16 +92,13 @@ class Distortions:
         Args:
             count: how many.
             seed: of a new generator; or a generator on the CPU, which is drawn from further.
-
-        Returns:
-            `(count, 5)` float64, columns 1/s, log q, shear, tx, ty, as `distort` takes them.
         """
         generator = torch.Generator().manual_seed(seed) if isinstance(seed, int) else seed
         symmetric = (self.log_squeeze, self.shear, self.translation, self.translation)
         least, greatest = self.inverse_scale
         low = torch.tensor([least, *(-reach for reach in symmetric)], dtype=torch.float64)
         high = torch.tensor([greatest, *symmetric], dtype=torch.float64)
-        uniform = torch.rand(count, PARAMETERS, generator=generator, dtype=torch.float64)
+        uniform = torch.rand(count, _PARAMETERS, generator=generator, dtype=torch.float64)
         return low + (high - low) * uniform
 
 
@@ -120,11 +118,8 @@ def distort(images: Tensor, parameters: Tensor, interpolation: str = "bilinear")
 
     the map that reproduces Fig. 7 (there from 32x32 to MNIST's 28x28: the same but for the padding
     of two pixels). Outside the original all is background. So tx > 0 moves a digit to the left,
-    ty > 0 upwards, and shear > 0 leans it to the left.
-
-    Interpolating input levels is the same as interpolating grey values and then taking the levels,
-    which are not rounded to whole grey values. They stay within those of the original and the
-    background.
+    ty > 0 upwards, and shear > 0 leans it to the left. Levels are not rounded to whole grey values;
+    they stay within those of the original and the background.
 
     Args:
         images: `(N, 1, 32, 32)` float32 on the CPU, the padded input levels, background -0.1.
@@ -140,15 +135,16 @@ def distort(images: Tensor, parameters: Tensor, interpolation: str = "bilinear")
             interpolation.
     """
     _check(interpolation)
-    if images.shape[1:] != (1, SIDE, SIDE) or images.dtype != torch.float32 or not images.is_cpu:
+    shape = tuple(images.shape)
+    if shape[1:] != (1, FIELD, FIELD) or images.dtype != torch.float32 or not images.is_cpu:
         raise ValueError(
-            f"images must be (N, 1, {SIDE}, {SIDE}) float32 on the CPU, "
-            f"not {tuple(images.shape)} {images.dtype} on {images.device}"
+            f"images must be (N, 1, {FIELD}, {FIELD}) float32 on the CPU, "
+            f"not {shape} {images.dtype} on {images.device}"
         )
-    if parameters.shape != (len(images), PARAMETERS):
+    expected = (len(images), _PARAMETERS)
+    if parameters.shape != expected:
         raise ValueError(
-            f"parameters must be ({len(images)}, {PARAMETERS}), one row per image, "
-            f"not {tuple(parameters.shape)}"
+            f"parameters must be {expected}, one row per image, not {tuple(parameters.shape)}"
         )
     inverse_scale, log_squeeze, shear, tx, ty = parameters.double().unbind(1)
     width = inverse_scale * torch.exp(-log_squeeze)
@@ -158,7 +154,9 @@ def distort(images: Tensor, parameters: Tensor, interpolation: str = "bilinear")
     if not maps.float().isfinite().all():
         raise ValueError("parameters must be finite, and so must the maps that follow from them")
     if interpolation != "bilinear":
-        return _resampled(images, maps, interpolation)
+        # In parts: the coordinates and what follows from them take many times an image's memory.
+        parts = zip(images.split(_AT_ONCE), maps.split(_AT_ONCE), strict=True)
+        return torch.cat([_resampled(*part, interpolation) for part in parts])
     distorted = torch.empty_like(images, memory_format=torch.contiguous_format)
     _compiled()(images.contiguous().numpy(), maps.numpy(), distorted.numpy())
     return distorted
@@ -166,20 +164,14 @@ def distort(images: Tensor, parameters: Tensor, interpolation: str = "bilinear")
 
 def _resampled(images: Tensor, maps: Tensor, interpolation: str) -> Tensor:
     """What `distort` gives, by PyTorch's interpolations."""
-    # In parts: the coordinates and what follows from them take many times an image's memory.
-    parts = zip(images.split(_AT_ONCE), maps.split(_AT_ONCE), strict=True)
-    return torch.cat([_resampled_at_once(*part, interpolation) for part in parts])
-
-
-def _resampled_at_once(images: Tensor, maps: Tensor, interpolation: str) -> Tensor:
     # In float64, where coordinates stay finite whatever maps are allowed.
     width, slant, tx, height, ty = maps.T[..., None, None]
-    row, column = torch.arange(SIDE)[:, None], torch.arange(SIDE)
-    y = (BASELINE + height * (row - BASELINE) + ty).expand(-1, SIDE, SIDE)
-    x = CENTRE + width * (column - CENTRE) + slant * (row - SHEAR_AXIS) + tx
+    row, column = torch.arange(FIELD)[:, None], torch.arange(FIELD)
+    y = (_BASELINE + height * (row - _BASELINE) + ty).expand(-1, FIELD, FIELD)
+    x = _CENTRE + width * (column - _CENTRE) + slant * (row - _SHEAR_AXIS) + tx
     # For grid_sample the field goes from -1 to 1; all is background from a field's width off it.
-    grid = (torch.stack([x, y], dim=-1) / CENTRE - 1).clamp(-3, 3).float()
-    background = float(BACKGROUND)
+    grid = (torch.stack([x, y], dim=-1) / _CENTRE - 1).clamp(-3, 3).float()
+    background = float(_WHITE)
     ink = F.grid_sample(images - background, grid, mode=interpolation, align_corners=True)
     least, greatest = images.flatten(1).aminmax(dim=1)
     least, greatest = least.clamp(max=background), greatest.clamp(min=background)
@@ -187,30 +179,27 @@ def _resampled_at_once(images: Tensor, maps: Tensor, interpolation: str) -> Tens
 
 
 def _interpolate(images: Any, maps: Any, distorted: Any) -> None:
-    """Fill `distorted`: the loops that Numba compiles.
-
-    They work in float64, so that rounding to float32 at the end takes no level out of the range of
-    the four pixels that it comes from.
-    """
-    # Nothing tilts rows, so a row of a distorted image comes from one height of the original: it is
-    # interpolated there once, between two rows, and then along it.
-    blank = np.full(SIDE, BACKGROUND, np.float32)
-    line = np.full(SIDE + 2, BACKGROUND, np.float64)  # with a pixel of background at either end
+    """Fill `distorted`: the loops that Numba compiles."""
+    # In float64, so that rounding at the end takes no level out of the range of the four pixels
+    # that it comes from. Nothing tilts rows, so a row of a distorted image comes from one height of
+    # the original: it is interpolated there once, between two rows, and then along it.
+    blank = np.full(FIELD, _WHITE, np.float32)
+    line = np.full(FIELD + 2, _WHITE, np.float64)  # with a pixel of background at either end
     for n in range(len(images)):
         width, slant, tx, height, ty = maps[n]
-        for row in range(SIDE):
-            y = BASELINE + height * (row - BASELINE) + ty
-            y = min(max(y, -1.0), float(SIDE))  # all background from there on
-            above = min(math.floor(y), SIDE - 1)
+        for row in range(FIELD):
+            y = _BASELINE + height * (row - _BASELINE) + ty
+            y = min(max(y, -1.0), float(FIELD))  # all background from there on
+            above = min(math.floor(y), FIELD - 1)
             a = images[n, 0, above] if above >= 0 else blank
-            b = images[n, 0, above + 1] if above + 1 < SIDE else blank
-            for column in range(SIDE):
+            b = images[n, 0, above + 1] if above + 1 < FIELD else blank
+            for column in range(FIELD):
                 line[1 + column] = a[column] + (y - above) * (np.float64(b[column]) - a[column])
-            shift = slant * (row - SHEAR_AXIS) + tx
-            for column in range(SIDE):
-                x = CENTRE + width * (column - CENTRE) + shift
-                x = min(max(x, -1.0), float(SIDE))
-                left = min(math.floor(x), SIDE - 1)
+            shift = slant * (row - _SHEAR_AXIS) + tx
+            for column in range(FIELD):
+                x = _CENTRE + width * (column - _CENTRE) + shift
+                x = min(max(x, -1.0), float(FIELD))
+                left = min(math.floor(x), FIELD - 1)
                 level, right = line[1 + left], line[2 + left]
                 distorted[n, 0, row, column] = level + (x - left) * (right - level)
 

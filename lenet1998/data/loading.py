@@ -2,11 +2,21 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lenet1998.data import digits, mnist
 from lenet1998.data.dataset import Dataset, DatasetError
+
+__all__ = ["Source", "load_dataset"]
+
+_FALLBACK = f"""\
+{"=" * 78}
+WARNING: this run does NOT use MNIST
+  {{error}}
+  It goes on with the 1,797 UCI digits that come with scikit-learn. Its error rates
+  are not to be set against the paper's; all are labelled "{digits.NAME}".
+{"=" * 78}"""
 
 
 def _print_to_stderr(message: str) -> None:
@@ -40,27 +50,21 @@ def load_dataset(
     except mnist.MnistUnavailable as error:
         if source == "mnist":
             raise
-        announce(_fallback_warning(error))
+        announce(_FALLBACK.format(error=error))
         return digits.load_digits_dataset()
     return mnist.read_mnist(raw, announce)
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set to be loaded, or a part of it: small to send to another process.
+    """A data set to be loaded, or a part of it: small to send to another process."""
 
-    Attributes:
-        place: as `load_dataset` takes it.
-        first: so many training and test patterns only (`Dataset.first`).
-        validation: so many training patterns held out (`Dataset.with_validation_split`).
-    """
-
-    place: str = "auto"
-    first: tuple[int, int] | None = None
-    validation: int | None = None
+    place: str = "auto"  # as `load_dataset` takes it
+    first: tuple[int, int] | None = None  # so many training and test patterns only
+    validation: int | None = None  # so many training patterns held out
 
     def load(self) -> Dataset:
-        """Load it; errors as for `load_dataset` and the two methods."""
+        """Load it; errors as `load_dataset`, `Dataset.first` and `.with_validation_split`."""
         dataset = load_dataset(self.place)
         if self.first is not None:
             dataset = dataset.first(*self.first)
@@ -68,31 +72,24 @@ class Source:
             dataset = dataset.with_validation_split(self.validation)
         return dataset
 
+    def settled(self, dataset: Dataset) -> "Source":
+        """The same for other computers, as it was settled here when `dataset` was loaded.
+
+        None of them may decide on other digits, or look in another folder.
+        """
+        place = self.place
+        if place == "auto":
+            place = "digits" if dataset.name.startswith(digits.NAME) else "mnist"
+        elif place not in ("digits", "mnist"):
+            place = str(Path(place).expanduser().resolve())
+        return replace(self, place=place)
+
 
 def _named_folder(folder: Path) -> Path:
-    if not folder.is_dir():
-        raise DatasetError(
-            f'{folder} is not a folder. Give "mnist", "digits", "auto" or a folder that holds '
-            "MNIST/raw/train-images-idx3-ubyte and the three other files of MNIST."
-        )
-    raw = mnist.raw_folder(folder)
-    if raw is None:
-        raise DatasetError(
-            f"{folder} does not hold MNIST: expected MNIST/raw/train-images-idx3-ubyte there, "
-            "and the three other files of MNIST (plain or .gz)."
-        )
-    return raw
-
-
-def _fallback_warning(error: mnist.MnistUnavailable) -> str:
-    rule = "=" * 78
-    return "\n".join(
-        (
-            rule,
-            "WARNING: this run does NOT use MNIST",
-            f"  {error}",
-            "  It goes on with the 1,797 UCI digits that come with scikit-learn. Its error rates",
-            f'  are not to be set against the paper\'s; all are labelled "{digits.NAME}".',
-            rule,
-        )
+    if raw := mnist.raw_folder(folder):
+        return raw
+    what = "does not hold MNIST" if folder.is_dir() else "is not a folder"
+    raise DatasetError(
+        f'{folder} {what}: expected "mnist", "digits", "auto" or a folder that holds '
+        "MNIST/raw/train-images-idx3-ubyte and the three other files of MNIST (plain or .gz)."
     )

@@ -3,16 +3,17 @@
 The reading is done here rather than by torchvision, whose errors on a damaged file do not name it.
 """
 
-import contextlib
 import gzip
 import hashlib
 import io
+import math
 import os
 import socket
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from http.client import HTTPException
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from platformdirs import user_cache_path
 from torch import Tensor
 
 from lenet1998.data.dataset import Dataset, DatasetError
+from lenet1998.data.field import IMAGE
 from lenet1998.data.normalisation import to_network_input
 
 NAME = "MNIST"
@@ -49,12 +51,9 @@ def search_folders() -> list[Path]:
 
 
 def raw_folder(folder: Path) -> Path | None:
-    """Where in `folder` MNIST's files lie, if it has even one of them: in torchvision's place
-    (MNIST/raw), in raw, or in the folder itself."""
-    for candidate in (folder / "MNIST" / "raw", folder / "raw", folder):
-        if any(_variant(candidate, name) for name in ORIGINALS):
-            return candidate
-    return None
+    """Where in a folder MNIST's files lie, if it has even one of them: MNIST/raw, raw or itself."""
+    places = (folder / "MNIST" / "raw", folder / "raw", folder)
+    return next((raw for raw in places if any(_variant(raw, name) for name in ORIGINALS)), None)
 
 
 def find_or_download(announce: Callable[[str], None]) -> Path:
@@ -67,13 +66,12 @@ def find_or_download(announce: Callable[[str], None]) -> Path:
     for folder in folders:
         if raw := raw_folder(folder):
             return raw
-
     cache = folders[-1]
     announce(f"MNIST is not on this machine: downloading it (11 MB) into {cache}")
     try:
         return _download(cache)
     except (OSError, RuntimeError, HTTPException) as error:
-        looked = ", ".join(str(folder) for folder in folders)
+        looked = ", ".join(map(str, folders))
         unset = "" if os.environ.get(VARIABLE) else f"; {VARIABLE} is not set"
         reason = " ".join(str(error).split())
         raise MnistUnavailable(
@@ -93,28 +91,22 @@ def read_mnist(raw: Path, announce: Callable[[str], None]) -> Dataset:
         DatasetError: a file is missing or damaged, or the files do not belong together.
     """
     strangers: list[str] = []
-    training = _read_part(raw, "train", strangers)
-    test = _read_part(raw, "t10k", strangers)
+    parts: list[tuple[Tensor, Tensor]] = []
+    for part in ("train", "t10k"):
+        _, images = _read_idx(raw, f"{part}-images-idx3-ubyte", (IMAGE, IMAGE), strangers)
+        file, labels = _read_idx(raw, f"{part}-labels-idx1-ubyte", (), strangers)
+        if len(images) != len(labels):
+            raise _damaged(file, f"{len(labels)} labels for {len(images)} images")
+        if labels.max() > 9:
+            raise _damaged(file, f"labels must be 0 to 9, one is {labels.max()}")
+        parts.append((to_network_input(images), labels.long()))
     if strangers:
         announce(
             f"WARNING: {raw} is well formed but not the original MNIST: another md5 for "
             f'{", ".join(strangers)}. The results are labelled "{OTHER_NAME}".'
         )
-    return Dataset(OTHER_NAME if strangers else NAME, *training, *test)
-
-
-def _read_part(raw: Path, part: str, strangers: list[str]) -> tuple[Tensor, Tensor]:
-    image_file, label_file = (_file(raw, name) for name in ORIGINALS if name.startswith(part))
-    images, image_md5 = _read_idx(image_file, (28, 28))
-    labels, label_md5 = _read_idx(label_file, ())
-    if len(images) != len(labels):
-        raise _damaged(label_file, f"{len(labels)} labels for {len(images)} images")
-    if labels.max() > 9:
-        raise _damaged(label_file, f"labels must be 0 to 9, one is {labels.max()}")
-    for file, md5 in ((image_file, image_md5), (label_file, label_md5)):
-        if md5 != ORIGINALS[file.name.removesuffix(".gz")]:
-            strangers.append(file.name)
-    return to_network_input(images), labels.long()
+    training, test = parts
+    return Dataset(OTHER_NAME if strangers else NAME, *training, *test, is_papers=not strangers)
 
 
 def _variant(raw: Path, name: str) -> Path | None:
@@ -123,18 +115,18 @@ def _variant(raw: Path, name: str) -> Path | None:
     return next((file for file in files if os.path.isfile(file)), None)
 
 
-def _file(raw: Path, name: str) -> Path:
-    if file := _variant(raw, name):
-        return file
-    raise _damaged(raw / name, "the file, or the same with .gz, is missing beside the others")
-
-
-def _read_idx(file: Path, item_shape: tuple[int, ...]) -> tuple[Tensor, str]:
-    """An idx file's values, (N, *item_shape) uint8, and the md5 of its uncompressed content.
+def _read_idx(
+    raw: Path, name: str, item_shape: tuple[int, ...], strangers: list[str]
+) -> tuple[Path, Tensor]:
+    """An idx file and its values, (N, *item_shape) uint8; by its md5 it may join the strangers.
 
     The format: 0, 0, type (8: unsigned byte), number of dimensions; each dimension as a big-endian
     32-bit integer; the values.
     """
+    file = _variant(raw, name)
+    if file is None:
+        missing = "the file, or the same with .gz, is missing beside the others"
+        raise _damaged(raw / name, missing)
     try:
         content = file.read_bytes()
         if file.suffix == ".gz":
@@ -153,13 +145,13 @@ def _read_idx(file: Path, item_shape: tuple[int, ...]) -> tuple[Tensor, str]:
         raise _damaged(file, f"its images must be 28x28, not {'x'.join(map(str, shape))}")
     if count == 0:
         raise _damaged(file, "it holds no patterns")
-    expected_length = header.size + count * torch.Size(item_shape).numel()
-    if len(content) != expected_length:
-        raise _damaged(
-            file, f"its header promises {expected_length} bytes in all, it has {len(content)}"
-        )
+    length = header.size + count * math.prod(item_shape)
+    if len(content) != length:
+        raise _damaged(file, f"its header promises {length} bytes in all, it has {len(content)}")
+    if hashlib.md5(content, usedforsecurity=False).hexdigest() != ORIGINALS[name]:
+        strangers.append(file.name)
     values = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header.size)
-    return values.view(count, *item_shape), hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return file, values.view(count, *item_shape)
 
 
 def _damaged(file: Path, what: str) -> DatasetError:
@@ -174,24 +166,18 @@ def _download(folder: Path) -> Path:
     from torchvision.datasets import MNIST  # slow, seldom needed
 
     folder.mkdir(parents=True, exist_ok=True)
-    # Into a scratch folder first: a download that is cut off must not be found by the next run.
-    with tempfile.TemporaryDirectory(dir=folder) as scratch, _quiet_and_impatient():
-        MNIST(scratch, download=True)
-        raw = folder / "MNIST" / "raw"
-        raw.mkdir(parents=True, exist_ok=True)
-        for name in ORIGINALS:
-            os.replace(Path(scratch, "MNIST", "raw", name), raw / name)
-    return raw
-
-
-@contextlib.contextmanager
-def _quiet_and_impatient() -> Iterator[None]:
-    """No progress bars, and no endless wait behind a firewall: torchvision sets no timeout."""
-    before = socket.getdefaulttimeout()
+    raw = folder / "MNIST" / "raw"
+    # No endless wait behind a firewall (torchvision sets no timeout), and no progress bars.
+    timeout, nowhere = socket.getdefaulttimeout(), io.StringIO()
     socket.setdefaulttimeout(STALLED)
-    nowhere = io.StringIO()
     try:
-        with contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
-            yield
+        # Into a scratch folder first: what is cut off must not be found by the next run.
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            with redirect_stdout(nowhere), redirect_stderr(nowhere):
+                MNIST(scratch, download=True)
+            raw.mkdir(parents=True, exist_ok=True)
+            for name in ORIGINALS:
+                os.replace(Path(scratch, "MNIST", "raw", name), raw / name)
     finally:
-        socket.setdefaulttimeout(before)
+        socket.setdefaulttimeout(timeout)
+    return raw

@@ -6,28 +6,26 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-FIELD = 28  # side of an MNIST image
-BOX = 20  # side of the box that the digit is fitted into
-CENTRE = 14  # row and column, counted from 0, that the centre of mass is brought to
-PADDING = 2  # 28 -> 32
+from lenet1998.data.field import BOX, CENTRE, IMAGE, PADDING
+
+__all__ = ["normalise_digit", "to_network_input"]
 
 
 def to_network_input(images: Tensor) -> Tensor:
     """Pad MNIST's 28x28 grey images to 32x32 and set the input levels (section II.B).
 
-    Background (0) becomes -0.1 and full ink (255) 1.175, so a level is 0.005 * value - 0.1. It is
-    computed as (value - 20) / 200: the difference is a whole number, so the division is the only
-    rounding and every level is the float32 nearest to the true one.
+    Background (0) becomes -0.1 and full ink (255) 1.175, so a level is 0.005 * value - 0.1.
 
     Shape: (N, 28, 28) uint8, ink high -> (N, 1, 32, 32) float32 in [-0.1, 1.175].
 
     Raises:
         ValueError: the images are not uint8 or not 28x28.
     """
-    if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (FIELD, FIELD):
+    if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (IMAGE, IMAGE):
         shape = tuple(images.shape)
         raise ValueError(f"images must be (N, 28, 28) uint8, not {shape} {images.dtype}")
     fields = pad(images, (PADDING,) * 4).unsqueeze(1)
+    # The difference is a whole number: every level is the float32 nearest to the true one.
     return fields.to(torch.float32).sub_(20).div_(200)
 
 
@@ -40,10 +38,9 @@ def normalise_digit(image: Tensor) -> Tensor:
     says "the center"; 14 rather than 13.5 is measured: the centres of mass of MNIST's training
     images average (14.00, 14.01), spread evenly over 13.5 to 14.5.
 
-    Every value above 0 is ink, so a photograph's background must be cleared to 0 first. The scale
-    of the values does not matter: the darkest ink of the result is 255.
+    Every value above 0 is ink, so a photograph's background must be cleared to 0 first.
 
-    Shape: (H, W), any size and number type, ink high -> (28, 28) uint8.
+    Shape: (H, W), any size, number type and scale, ink high -> (28, 28) uint8, the darkest ink 255.
 
     Raises:
         ValueError: the image is not two-dimensional, is blank, or has a NaN or infinite pixel.
@@ -61,9 +58,8 @@ def normalise_digit(image: Tensor) -> Tensor:
     height, width = (max(1, round(side * scale)) for side in box.shape)
     digit = interpolate(box[None, None], (height, width), mode="bilinear", antialias=True)[0, 0]
 
-    top = _first_index(digit.sum(dim=1))
-    left = _first_index(digit.sum(dim=0))
-    field = torch.zeros(FIELD, FIELD, dtype=torch.uint8)
+    top, left = _first_index(digit.sum(dim=1)), _first_index(digit.sum(dim=0))
+    field = torch.zeros(IMAGE, IMAGE, dtype=torch.uint8)
     field[top : top + height, left : left + width] = (digit * (255 / digit.max())).round()
     return field
 
@@ -72,4 +68,4 @@ def _first_index(profile: Tensor) -> int:
     """Where a digit with this ink per row (or column) starts, so that its mass is at CENTRE."""
     centre_of_mass = (torch.arange(len(profile)) * profile).sum() / profile.sum()
     start = round(CENTRE - centre_of_mass.item())
-    return min(max(start, 0), FIELD - len(profile))
+    return min(max(start, 0), IMAGE - len(profile))

@@ -6,56 +6,39 @@ from dataclasses import dataclass
 from math import sqrt
 from statistics import fmean
 
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
 from lenet1998.data import Dataset
-from lenet1998.data.mnist import NAME as MNIST
-from lenet1998.evidence.chance import interval_in_words, paired, verdict
-from lenet1998.evidence.experiment import (
-    Experiment,
-    Picture,
-    Runs,
-    Section,
-    Table,
-    Values,
-    in_words,
-    last_errors,
-    not_comparable,
-    range_in_words,
-    spread,
-)
-from lenet1998.evidence.fig05 import learning_curve, paper_curve
-from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.report import log_percent, plain_axes, titled
+from lenet1998.evidence import facts
+from lenet1998.evidence.experiment import not_comparable
+from lenet1998.evidence.trials import Trials, Tried, dots_plot, experiment
+from lenet1998.learning.presets import preset
+from lenet1998.learning.recipe import Recipe
+from lenet1998.report import plots
+from lenet1998.report.sections import Plot, Section, Table
 
 _LEARNS = 5.0  # percent; what ends above it has not learnt to read
 _AWAY = 0.05  # points farther from Fig. 5 than 'paper', to be said so
 
 
 @dataclass(frozen=True)
-class Reading:
-    """One reading of one open choice.
-
-    Attributes:
-        choice: what is open.
-        reading: how it is read here.
-        recipe: `paper` but for this.
-        printed: whether this is what the paper prints.
-    """
+class Alternative:
+    """Another way to read one open choice."""
 
     choice: str
-    reading: str
+    words: str
     recipe: Recipe
-    printed: bool = False
+    printed: bool = False  # in the paper
+
+    @property
+    def label(self) -> str:
+        return f"{self.choice} {self.words}" if self.words[0].isdigit() else self.words
 
 
-def _but(choice: str, reading: str, *, printed: bool = False, **changes: float | str) -> Reading:
+def _but(choice: str, words: str, *, printed: bool = False, **changes: float | str) -> Alternative:
     name = "paper," + ",".join(f"{field}={value}" for field, value in changes.items())
-    return Reading(choice, reading, preset("paper", name=name, **changes), printed)
+    return Alternative(choice, words, preset("paper", name=name, **changes), printed)
 
 
-READINGS = (
+ALTERNATIVES = (
     _but("initial weights", "within 2.4/F", init_bound=2.4, init_power=1.0, printed=True),
     _but("initial weights", "within 1.2/√F", init_bound=1.2),
     _but("initial weights", "within 2.5/√F", init_bound=2.5),
@@ -77,146 +60,93 @@ READINGS = (
     _but("step without curvature", "η / 0.3", rule="sgd", mu=0.3),
     _but("step without curvature", "η / 1", rule="sgd", mu=1.0),
 )
-"""The readings tried, beside the recipe `paper`."""
+"""What is tried, beside the recipe `paper`."""
 
 
-def _measure(runs: Runs, dataset: Dataset) -> Values:
-    ours = last_errors(runs, "paper")
-    return {
-        "paper": _of(runs, "paper"),
-        "readings": {
-            reading.recipe.name: _of(runs, reading.recipe.name)
-            | {"cost": paired(ours, last_errors(runs, reading.recipe.name))}
-            for reading in READINGS
-        },
-    }
+def distance_to_fig05(tried: Tried) -> float:
+    """Of the training error on line to the paper's points, root mean square, in points."""
+    points = facts.learning_curve().online_training
+    return sqrt(fmean((a - b) ** 2 for a, b in zip(tried.online, points, strict=False)))
 
 
-def _of(runs: Runs, name: str) -> Values:
-    curves = [learning_curve(run) for run in runs[name]]
-    passes = min(len(curve.test) for curve in curves)
-    online = [fmean(curve.online_training[k] for curve in curves) for k in range(passes)]
-    validation = [fmean(curve.test[k] for curve in curves) for k in range(passes)]
-    points = paper_curve().online_training
-    away = [(mean - point) ** 2 for mean, point in zip(online, points, strict=False)]
-    return {
-        "validation": spread([curve.test[-1] for curve in curves]),
-        "validation_curve": [round(error, 3) for error in validation],
-        "online_curve": [round(error, 3) for error in online],
-        "distance_to_fig05": round(sqrt(fmean(away)), 4),
-    }
-
-
-def _present(values: Values, dataset: Dataset) -> Section:
-    paper = values["paper"]
-    seeds = len(paper["validation"]["values"])
+def _present(trials: Trials, dataset: Dataset) -> Section:
+    paper = trials.paper
     text = [
         f"All runs here learn from {len(dataset.training_labels):,} training digits and are "
-        f"measured on {len(dataset.test_labels):,} others of the training set; the test set has no "
-        f"part in it. Each row changes one choice of the recipe 'paper', {seeds} seeds each.",
-        "Two things can speak for a reading: the error on digits held out, and how closely the "
-        "training error, counted on line, follows that of Fig. 5 (root mean square distance over "
-        "the passes). The second needs no held-out digits, but compares with a curve of 60,000 "
-        f"digits: the recipe 'paper' itself is {paper['distance_to_fig05']:.2f} points away here.",
-        f"The recipe 'paper': {in_words(paper['validation'])} on the digits held out "
-        f"({dataset.name}).",
+        f"measured on {len(dataset.test_labels):,} others of the training set ({dataset.name}); "
+        "the test set has no part in it. Each row changes a choice of the recipe 'paper', which "
+        f"misreads {paper.errors.in_words()} of them.",
+        "Beside the error on digits held out, a reading is judged by how closely the training "
+        "error, counted on line, follows that of Fig. 5 (root mean square distance over the "
+        f"passes). That is a curve of {facts.size_points()[-1].patterns:,} digits: 'paper' itself "
+        f"is {distance_to_fig05(paper):.2f} points away here.",
     ]
-    if not _comparable(dataset):
+    if not dataset.is_papers:
         text.append(f"{not_comparable(dataset)} Fig. 5 is no measure of them.")
-    if seeds > 1:
+    if len(paper.errors.values) > 1:
         text.append(
-            "Whether a reading is worse or better than 'paper' is said where the 95 % interval of "
-            "the difference, seed by seed, leaves 0 out. Of twenty readings that changed nothing, "
-            "one would be called so by chance; and what is not told apart may still differ."
+            "Worse or better than 'paper' is said where the 95 % interval of the difference, seed "
+            "by seed, leaves 0 out. Of twenty readings that changed nothing, one would be called "
+            "so by chance; what is not told apart may still differ."
         )
-    rows = [[*_row("paper", "", paper), "–", "–", "–"]]
-    for reading in READINGS:
-        found = values["readings"][reading.recipe.name]
-        words = reading.reading + (" (printed)" if reading.printed else "")
-        rows.append(
-            [
-                *_row(reading.choice, words, found),
-                f"{found['cost']['mean']:+.2f}",
-                interval_in_words(found["cost"]),
-                _conclusion(found, paper, dataset),
-            ]
-        )
+    rows = [("paper", "", *_cells(paper), "–", "–", "–")]
+    learning, curves = {"paper": paper}, {"paper": paper}
+    for reading in ALTERNATIVES:
+        tried = trials.tried[reading.recipe.name]
+        cost = (f"{tried.cost.mean:+.2f}", tried.cost.interval_in_words())
+        words = reading.words + (" (printed)" if reading.printed else "")
+        verdict = _verdict(tried, paper, dataset)
+        rows.append((reading.choice, words, *_cells(tried), *cost, verdict))
+        if tried.errors.mean < _LEARNS:
+            learning[reading.label] = tried
+            if reading.choice in ("initial weights", "μ"):
+                curves[reading.label] = tried
     header = (
         *("choice", "reading", "validation error, %", "pass 2", "training, %"),
         *("from Fig. 5, points", "against 'paper', points", "95 % interval", "conclusion"),
     )
-    picture = Picture(
-        "choices",
-        _draw(values, dataset.name),
-        "The training error on line, mean of the seeds, for the readings of μ and of the initial "
-        "weights that learn; circles: Fig. 5.",
+    caption = "The error on the digits held out, of the readings that learn. Dotted: 'paper'."
+    errors = dots_plot("choices-errors", "Open choices", learning, trials, dataset, caption)
+    table = Table("Readings of the open choices", header, rows)
+    return Section(text=text, tables=[table], plots=[errors, _curves(curves, dataset)])
+
+
+def _cells(tried: Tried) -> tuple[str, ...]:
+    return (
+        f"{tried.errors.mean:.2f} ({tried.errors.range_in_words()})",
+        f"{tried.test[1]:.2f}" if len(tried.test) > 1 else "–",
+        f"{tried.online[-1]:.2f}",
+        f"{distance_to_fig05(tried):.2f}",
     )
-    return Section(text, [Table("Readings of the open choices", header, rows)], [picture])
 
 
-def _row(choice: str, reading: str, found: Values) -> list[str]:
-    validation = found["validation"]
-    curve = found["validation_curve"]
-    return [
-        choice,
-        reading,
-        f"{validation['mean']:.2f} ({range_in_words(validation)})",
-        f"{curve[1]:.2f}" if len(curve) > 1 else "–",
-        f"{found['online_curve'][-1]:.2f}",
-        f"{found['distance_to_fig05']:.2f}",
-    ]
-
-
-def _conclusion(found: Values, paper: Values, dataset: Dataset) -> str:
-    if found["validation"]["mean"] > _LEARNS:
+def _verdict(tried: Tried, paper: Tried, dataset: Dataset) -> str:
+    if tried.errors.mean > _LEARNS:
         return "hardly learns"
-    effect = verdict(found["cost"]) or "so few seeds cannot say"
+    effect = tried.cost.verdict or "so few seeds cannot say"
     words = "not told apart by the error" if effect == "same" else effect
-    away = found["distance_to_fig05"] - paper["distance_to_fig05"]
-    told = away > _AWAY and _comparable(dataset)
-    return words + (", farther from Fig. 5" if told else "")
+    away = distance_to_fig05(tried) - distance_to_fig05(paper)
+    return words + (", farther from Fig. 5" if away > _AWAY and dataset.is_papers else "")
 
 
-def _comparable(dataset: Dataset) -> bool:
-    """Whether the digits are the paper's: all of MNIST, or its training set split."""
-    return dataset.name == MNIST or dataset.name.startswith(f"{MNIST}, validation split")
-
-
-def _draw(values: Values, dataset_name: str) -> Figure:
-    figure = Figure(figsize=(5.0, 4.0), layout="constrained")
-    axes = figure.add_subplot()
-    points = paper_curve().online_training
-    axes.plot(range(1, len(points) + 1), points, "o", mfc="none", color="#222222", label="Fig. 5")
-    shown = {"paper": values["paper"]} | {
-        reading.reading: values["readings"][reading.recipe.name]
-        for reading in READINGS
-        if reading.choice in ("initial weights", "μ")
-    }
-    for index, (name, found) in enumerate(shown.items()):
-        curve = found["online_curve"]
-        if found["validation"]["mean"] < _LEARNS:
-            axes.plot(
-                range(1, len(curve) + 1),
-                curve,
-                ("--", ":", "-.")[index % 3] if index else "-",
-                label=f"μ = {name}" if name.startswith("0.") else name,
-                color=f"C{index}" if index else "#b5403a",
-                linewidth=1.2 if index else 2,
-            )
-    axes.set(xlabel="passes", ylabel="training error on line (%)", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    log_percent(axes.yaxis)
-    plain_axes(axes, which="both")
+def _curves(readings: dict[str, Tried], dataset: Dataset) -> Plot:
+    figure, axes = plots.plot("Open choices", dataset.name)
+    points = facts.learning_curve().online_training
+    numbers = range(1, len(points) + 1)
+    axes.plot(numbers, points, "o", mfc="none", color=plots.TEXT, label="Fig. 5")
+    for place, (label, tried) in enumerate(readings.items()):
+        line, width = (("--", ":", "-.")[place % 3], 1.2) if place else ("-", 1.5)
+        look = {"color": plots.style(place)["color"], "linestyle": line, "linewidth": width}
+        axes.plot(range(1, len(tried.online) + 1), tried.online, label=label, **look)
+    axes.set_ylabel("training error on line (%)")
+    plots.whole_passes(axes)
+    plots.log_percent(axes.yaxis)
     axes.legend(frameon=False, fontsize=8)
-    axes.set_title(titled("Readings of the open choices", dataset_name), fontsize=11)
-    return figure
+    caption = "Mean training error on line, of the readings of μ and initial weights that learn."
+    return Plot("choices", figure, caption)
 
 
-CHOICES = Experiment(
-    name="choices",
-    title="The choices that the paper leaves open",
-    recipes=(preset("paper"), *(reading.recipe for reading in READINGS)),
-    measure=_measure,
-    present=_present,
-    validation=True,
+_RECIPES = [reading.recipe for reading in ALTERNATIVES]
+CHOICES = experiment(
+    "choices", "The choices that the paper leaves open", _RECIPES, _present, validation=True
 )

@@ -2,210 +2,109 @@
 
 from __future__ import annotations
 
-from statistics import fmean
-
 import torch
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from lenet1998.data import Dataset, Distortions, distort
-from lenet1998.data.mnist import NAME as MNIST
-from lenet1998.evidence.chance import interval_in_words, is_beyond_chance, paired
-from lenet1998.evidence.experiment import (
-    Experiment,
-    Picture,
-    Runs,
-    Section,
-    Table,
-    Values,
-    in_words,
-    last_errors,
-    last_training_error,
-    not_comparable,
-    range_in_words,
-    schedule_in_words,
-    spread,
-)
-from lenet1998.learning.recipe import preset
-from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.report import log_percent, plain_axes, titled
+from lenet1998.data.field import FIELD
+from lenet1998.evidence import facts
+from lenet1998.evidence.experiment import Experiment, not_comparable, schedule_in_words
+from lenet1998.evidence.fig05 import Curves
+from lenet1998.evidence.trials import Trials, experiment
+from lenet1998.learning.presets import preset
+from lenet1998.measures.spread import Paired
+from lenet1998.report import plots
+from lenet1998.report.sections import Conclusion, Plot, Section, Table
 
-_PAPER_TEST_ERROR_PERCENT = 0.8
-ORIGINALS = (359, 366, 339, 330, 336, 376, 331, 337, 333, 334)
-"""The ten training images of Fig. 7 (measured from the figure), by digit."""
-
-_EACH = 9  # distorted versions drawn of each
+_EACH = 9  # distorted versions drawn of each original
+_HOW = {
+    "paper-distorted": "half of Fig. 7's ranges, lower first rates",
+    "paper-distorted-measured": "Fig. 7's ranges, printed rates",
+}
 
 
-def _measure(runs: Runs, dataset: Dataset) -> Values:
-    plain = last_errors(runs, "paper")
-    values: Values = {"plain": spread(plain), "recipes": {}}
-    for name in runs:
-        if name != "paper":
-            ours = last_errors(runs, name)
-            values["recipes"][name] = {
-                "test": spread(ours),
-                "online_training_error_percent": last_training_error(runs, name),
-                "pairs": paired(ours, plain),
-            }
-    return values
-
-
-def _present(values: Values, dataset: Dataset) -> Section:
+def _present(trials: Trials, dataset: Dataset) -> Section:
+    plain, printed = trials.paper.errors, facts.TEST_ERROR_DISTORTED
     text = [
         "1998: with 540,000 distorted patterns added to the 60,000, and still 20 passes of 60,000, "
-        f"the test error fell from 0.95 to {_PAPER_TEST_ERROR_PERCENT} %. The figure shows ten "
-        "digits and their distorted versions; the ranges are not printed, those measured from the "
-        "figure are the recipe 'paper-distorted-measured'."
+        f"the test error fell from {facts.TEST_ERROR} to {printed} %. The figure shows ten digits "
+        "and their distorted versions; the ranges are not printed, those measured from the figure "
+        f"are the recipe 'paper-distorted-measured'. Without distortions: {plain.in_words(3)}."
     ]
-    rows = []
-    plain = values["plain"]
-    rows.append(["paper", f"{plain['mean']:.3f}", range_in_words(plain), "–", "–", "–"])
-    for name, found in values["recipes"].items():
-        pairs, test = found["pairs"], found["test"]
-        interval, p = pairs["interval"], pairs["p"]
-        rows.append(
-            [
-                name,
-                f"{test['mean']:.3f}",
-                range_in_words(test),
-                f"{pairs['mean']:+.3f}",
-                interval_in_words(pairs, 3),
-                "–" if p is None else f"{p:.2g}",
-            ]
-        )
-        text.append(
-            f"{name}: {in_words(test, 3)}, against {in_words(plain, 3)} without distortions. "
-            f"Seed by seed the gain is {pairs['mean']:.3f} points"
-            + (
-                ""
-                if interval is None
-                else f" (95 % interval {interval[0]:.3f} to {interval[1]:.3f}; "
-                f"{'beyond' if is_beyond_chance(pairs) else 'not beyond'} chance, p = {p:.2g})"
-            )
-            + "."
-        )
-    if dataset.name != MNIST:
+    if not dataset.is_comparable:
         text.append(not_comparable(dataset))
-    header = ("recipe", "test error, %", "seeds", "gain, points", "95 % interval", "p")
-    pictures = [
-        Picture(
-            "fig07-gain",
-            _draw_pairs(values, dataset.name),
-            "The test error of each seed, without and with distorted patterns.",
-        )
-    ]
-    if dataset.name == MNIST:
-        pictures.insert(
-            0,
-            Picture(
-                "fig07",
-                draw_originals(dataset.training_images[list(ORIGINALS)]),
-                f"The ten training digits of Fig. 7 (left), and {_EACH} versions of each, drawn "
-                "from the distribution that is measured from the figure.",
-            ),
-        )
-    table = Table("Test error after the last pass", header, rows)
-    return Section(text, [table], pictures, _summary(values))
-
-
-def _summary(values: Values) -> list[tuple[str, str, str]]:
-    rows = []
-    for name, found in values["recipes"].items():
-        pairs = found["pairs"]
-        how = (
-            "Fig. 7's ranges, printed rates"
-            if name.endswith("measured")
-            else "half of Fig. 7's ranges, lower first rates"
-        )
-        rows.append(
-            (
-                f"Fig. 7: test error, distorted patterns, {how}",
-                f"{_PAPER_TEST_ERROR_PERCENT} %",
-                in_words(found["test"]),
-            )
-        )
-        if pairs["interval"] is not None:
-            low, high = pairs["interval"]
-            rows.append(
-                (
-                    "gain over the plain runs, points, 95 % interval",
-                    "0.15",
-                    f"{pairs['mean']:.2f} ({low:.2f} to {high:.2f})",
-                )
-            )
-    return rows
-
-
-def draw_originals(images: Tensor, seed: int = 7) -> Figure:
-    """Each image at the left, and beside it versions distorted as in Fig. 7.
-
-    Args:
-        images: `(N, 1, 32, 32)`.
-        seed: of the distortions.
-    """
-    versions = images.repeat_interleave(_EACH, 0)
-    distorted = distort(versions, Distortions().draw(len(versions), seed))
-    rows = torch.cat([images.unsqueeze(1), distorted.view(len(images), _EACH, 1, 32, 32)], 1)
-    sheet = rows[:, :, 0].permute(0, 2, 1, 3).reshape(32 * len(images), -1).numpy()
-    figure = Figure(figsize=(5.0, 0.5 * len(images)))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.imshow(sheet, cmap="gray_r", vmin=BACKGROUND, vmax=INK, interpolation="nearest")
-    axes.axvline(31.5, color="#b5403a", linewidth=1)
-    axes.set_axis_off()
-    return figure
-
-
-def _draw_pairs(values: Values, dataset_name: str) -> Figure:
-    columns = {"paper": values["plain"]} | {
-        name: found["test"] for name, found in values["recipes"].items()
+    conclusions, rows = [], {}
+    for name, how in _HOW.items():
+        errors = trials.tried[name].errors
+        gain = Paired.of(errors.values, plain.values)
+        rows[name] = (errors, gain)
+        what = f"Fig. 7: test error, distorted patterns, {how}"
+        conclusions.append(Conclusion(what, f"{printed} %", errors.in_words()))
+        if gain.interval is not None:
+            verdict = {"worse": "gains", "better": "loses"}.get(gain.verdict, "not shown")
+            shown = "{:.2f} ({:.2f} to {:.2f})".format(gain.mean, *gain.interval)
+            what = "gain over the plain runs, points, 95 % interval"
+            of_1998 = f"{facts.TEST_ERROR - printed:.2f}"
+            conclusions.append(Conclusion(what, of_1998, shown, verdict))
+    columns = {
+        "test error, %": lambda row: row[0].mean_in_words(3),
+        "seeds": lambda row: row[0].range_in_words(),
+        "gain, points": lambda row: f"{row[1].mean:+.3f}",
+        "95 % interval": lambda row: row[1].interval_in_words(3),
+        "p": lambda row: "–" if row[1].p is None else f"{row[1].p:.2g}",
     }
-    figure = Figure(figsize=(5.0, 3.6), layout="constrained")
-    axes = figure.add_subplot()
-    for seed in range(len(values["plain"]["values"])):
-        errors = [column["values"][seed] for column in columns.values()]
-        axes.plot(range(len(errors)), errors, "o-", color="#2f6690", alpha=0.45, linewidth=1)
-    means = [column["mean"] for column in columns.values()]
-    axes.plot(range(len(means)), means, "_", color="#b5403a", markersize=28, markeredgewidth=2.5)
-    if dataset_name == MNIST:
-        for level, label in ((0.95, "1998, plain"), (0.8, "1998, distorted")):
-            axes.axhline(level, color="#222222", linewidth=1, linestyle=":")
-            axes.annotate(label, (1, level), xycoords=("axes fraction", "data"), ha="right",
-                          xytext=(0, 3), textcoords="offset points", fontsize=8)  # fmt: skip
-    axes.set_xticks(range(len(columns)), [name.replace("-", "-\n", 1) for name in columns])
-    axes.set(ylabel="test error (%)", xlim=(-0.5, len(columns) - 0.5))
-    plain_axes(axes, axis="y")
-    axes.set_title(titled("Pairs of seeds", dataset_name), fontsize=11)
+    said = "Test error after the last pass, and what distortions gain, seed by seed"
+    table = Table.of(said, "recipe", rows, columns)
+    caption = "The test error of each seed, without and with distorted patterns."
+    drawn = [Plot("fig07-gain", _draw_pairs(trials, dataset), caption)]
+    if dataset.is_comparable:
+        originals = dataset.training_images[list(facts.ORIGINALS_OF_FIG7)]
+        caption = f"Fig. 7's digits (left), and {_EACH} versions drawn from the measured ranges."
+        drawn.insert(0, Plot("fig07", draw_originals(originals), caption))
+    return Section(text=text, tables=[table], plots=drawn, conclusions=conclusions)
+
+
+def draw_originals(images: Tensor) -> Figure:
+    """Each image, `(N, 1, 32, 32)`, and at its right versions distorted as in Fig. 7."""
+    versions = images.repeat_interleave(_EACH, 0)
+    distorted = distort(versions, Distortions().draw(len(versions), seed=7))
+    each = distorted.view(len(images), _EACH, *images.shape[1:])
+    rows = torch.cat([images.unsqueeze(1), each], 1)[:, :, 0]
+    picture = rows.permute(0, 2, 1, 3).reshape(FIELD * len(images), -1)
+    width = 100 / (1 + _EACH)
+    figure, axes = plots.sheet(height=width * len(images))
+    plots.tile(axes, picture, 0, 0, 100, width * len(images))
+    axes.axvline(width, color=plots.RED, linewidth=1)
     return figure
 
 
-FIG07 = Experiment(
-    name="fig07",
-    title="Fig. 7: distorted patterns, and the 0.8 %",
-    recipes=(preset("paper"), preset("paper-distorted"), preset("paper-distorted-measured")),
-    measure=_measure,
-    present=_present,
-    seeds=6,
-)
+def _draw_pairs(trials: Trials, dataset: Dataset) -> Figure:
+    columns = [trials.tried[name].errors for name in ("paper", *_HOW)]
+    figure, axes = plots.plot("Pairs of seeds", dataset.name, height=3.4)
+    at = range(len(columns))
+    for of_seed in zip(*(column.values for column in columns), strict=True):
+        axes.plot(at, of_seed, "o-", color=plots.BLUE, alpha=0.45, linewidth=1)
+    means = [column.mean for column in columns]
+    axes.plot(at, means, "_", color=plots.RED, markersize=28, markeredgewidth=2.5)
+    if dataset.is_comparable:
+        plots.level(axes, facts.TEST_ERROR, "1998, plain")
+        plots.level(axes, facts.TEST_ERROR_DISTORTED, "1998, distorted")
+    axes.set_xticks(at, [name.replace("-", "-\n", 1) for name in ("paper", *_HOW)])
+    axes.set(ylabel="test error (%)", xlim=(-0.5, len(columns) - 0.5))
+    axes.grid(visible=False, axis="x")
+    return figure
+
+
+_TITLE = f"Fig. 7: distorted patterns, and the {facts.TEST_ERROR_DISTORTED} %"
+FIG07 = experiment("fig07", _TITLE, map(preset, _HOW), _present, seeds=6)
 
 _LONGER = "paper-distorted-longer"
 
 
-def _measure_longer(runs: Runs, dataset: Dataset) -> Values:
-    curves = [[record.test_error_percent for record in run.records] for run in runs[_LONGER]]
-    means = [fmean(errors) for errors in zip(*curves, strict=True)]
-    return {
-        "test": spread(last_errors(runs, _LONGER)),
-        "online_training_error_percent": last_training_error(runs, _LONGER),
-        "curve": [round(mean, 3) for mean in means],
-    }
-
-
-def _present_longer(values: Values, dataset: Dataset) -> Section:
-    passes = len(values["curve"])
-    recipe = preset(_LONGER)
-    ranges = recipe.distortions
+def _present_longer(curves: Curves, dataset: Dataset) -> Section:
+    recipe, passes = preset(_LONGER), curves.passes
+    ranges, errors = recipe.distortions, curves.test.last
     text = [
         f"Not in the paper: {passes} passes for its 20, one pattern in ten an original, the others "
         "distorted anew each time they are seen (1/s from "
@@ -213,37 +112,29 @@ def _present_longer(values: Values, dataset: Dataset) -> Section:
         f"shear to {ranges.shear}, shift to {ranges.translation} pixel). Rates: "
         f"{schedule_in_words(recipe.schedule)}. The network and the learning rule are those of "
         "1998.",
-        f"Test error: {in_words(values['test'], 3)} on {dataset.name}; training error on line, of "
-        f"distorted patterns, {values['online_training_error_percent']:.2f} %. Of two recipes "
-        "tried once, this one had the smaller error on digits held out of the training set; the "
-        "test set had no part in it.",
+        f"Test error: {errors.in_words(3)} on {dataset.name}; training error on line, of distorted "
+        f"patterns, {curves.online_training.last.mean:.2f} %. Of two recipes tried once, this one "
+        "had the smaller error on digits held out of the training set; the test set had no part in "
+        "it.",
     ]
-    figure = Figure(figsize=(5.0, 3.4), layout="constrained")
-    axes = figure.add_subplot()
-    axes.plot(range(1, passes + 1), values["curve"], color="#2f6690")
-    axes.set(xlabel="passes", ylabel="test error (%)", yscale="log")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    log_percent(axes.yaxis)
-    plain_axes(axes, which="both")
-    axes.set_title(titled("Fresh distortions", dataset.name), fontsize=11)
-    return Section(
-        text,
-        pictures=[Picture("fig07-longer", figure, "The test error, mean of the seeds.")],
-        summary=[
-            (
-                f"test error, always new distortions, {passes} passes",
-                "–",
-                in_words(values["test"]),
-            )
-        ],
-    )
+    figure, axes = plots.plot("Fresh distortions", dataset.name, height=3.2)
+    plots.band(axes, range(1, passes + 1), curves.test.curves, plots.BLUE, "test")
+    plots.whole_passes(axes)
+    plots.log_percent(axes.yaxis)
+    axes.set_ylabel("test error (%)")
+    caption = "The test error: mean of the seeds, and a band from the lowest to the highest."
+    plot = Plot("fig07-longer", figure, caption)
+    what = f"test error, always new distortions, {passes} passes"
+    conclusions = [Conclusion(what, "–", errors.in_words())]
+    return Section(text=text, plots=[plot], conclusions=conclusions)
 
 
 LONGER = Experiment(
     name="fig07-longer",
     title="Always new distortions, learnt for longer",
     recipes=(preset(_LONGER),),
-    measure=_measure_longer,
+    values=Curves,
+    measure=lambda runs, dataset: Curves.of(runs[_LONGER]),
     present=_present_longer,
     passes=100,
 )

@@ -3,403 +3,294 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
-from statistics import fmean
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from lenet1998.data import Dataset
-from lenet1998.evaluation import scores
-from lenet1998.evidence.experiment import (
-    Experiment,
-    Picture,
-    Runs,
-    Section,
-    Table,
-    Values,
-    listed,
-)
-from lenet1998.evidence.fig13_examples import draw_examples, read_examples
-from lenet1998.evidence.fig13_strengths import (
-    CLAIMS,
-    DISTORTED,
-    DISTURBANCES,
-    NETWORKS,
-    NOISE,
-    PLAIN,
-    Claim,
-    strength_in_words,
-)
-from lenet1998.learning.recipe import preset
-from lenet1998.models.checks import BACKGROUND
-from lenet1998.report import log_percent, plain_axes, titled
+from lenet1998.data.disturbances import DISTURBANCES
+from lenet1998.data.field import BACKGROUND, BOX, FIELD
+from lenet1998.evidence import facts, fig13_examples
+from lenet1998.evidence.experiment import Experiment, Runs, not_comparable
+from lenet1998.evidence.fig13_examples import Examples
+from lenet1998.learning.presets import preset
+from lenet1998.measures.answers import evaluate
+from lenet1998.measures.spread import Spread, listed
+from lenet1998.models.network import Network
+from lenet1998.report import plots
+from lenet1998.report.sections import Conclusion, Plot, Section, Table
 
-MOST_DIGITS = 2500
-"""Of the test set that are disturbed, evenly taken from all of it."""
-
-MOST_SEEDS = 5
-"""Of each recipe that read them."""
-
+MOST_DIGITS = 2500  # of the test set that are disturbed, evenly taken from all of it
+MOST_SEEDS = 5  # of each recipe that read them
 READ_PERCENT = (5, 10)
 """Errors whose strength is looked for. At most the second counts as read: nine digits of ten."""
 
+# With the ranges of Fig. 7: those that the network of 1998 was trained with.
+PLAIN, DISTORTED, NOISE = "paper", "paper-distorted-measured", "paper-noise"
+NETWORKS = {PLAIN: "plain", DISTORTED: "trained with distortions", NOISE: "trained with noise"}
+"""What each recipe's networks are called."""
 
-_WIDTH = 5.0  # inches
-_TEXT = "#222222"
-
-
-def measure(runs: Runs, dataset: Dataset) -> Values:
-    """Error against strength for each disturbance and recipe, the claims, and examples.
-
-    Args:
-        runs: finished, at least one of each recipe; the first `MOST_SEEDS` are measured.
-        dataset: that they were trained on.
-    """
-    step = math.ceil(len(dataset.test_labels) / MOST_DIGITS)
-    images, labels = dataset.test_images[::step].contiguous(), dataset.test_labels[::step]
-    nets = {name: [run.net for run in runs[name][:MOST_SEEDS]] for name in NETWORKS}
-
-    curves: Values = {}
-    for kind, disturbance in DISTURBANCES.items():
-        errors: dict[str, list[list[float]]] = {name: [] for name in nets}
-        for strength in disturbance.strengths:
-            disturbed = disturbance.disturb(images, strength)
-            for name, of_recipe in nets.items():
-                errors[name].append([_error_percent(net, disturbed, labels) for net in of_recipe])
-        curves[kind] = {
-            "strengths": list(disturbance.strengths),
-            "error_percent": {name: _curve(of_net) for name, of_net in errors.items()},
-        }
-    trained = runs[DISTORTED][0].recipe.distortions
-    least, greatest = trained.inverse_scale
-    return {
-        "dataset": dataset.name,
-        "digits": len(labels),
-        "test_digits": len(dataset.test_labels),
-        "seeds": {name: len(of_recipe) for name, of_recipe in nets.items()},
-        "distortions": {
-            "sizes": [round(1 / greatest, 4), round(1 / least, 4)],
-            "translation": trained.translation,
-            "shear": trained.shear,
-        },
-        "disturbances": curves,
-        "claims": [_test(claim, curves, images) for claim in CLAIMS],
-        "reach": {
-            kind: {
-                name: {
-                    str(percent): _reach(kind, curve["mean"], percent) for percent in READ_PERCENT
-                }
-                for name, curve in of_kind["error_percent"].items()
-            }
-            for kind, of_kind in curves.items()
-        },
-        "examples": read_examples(nets, dataset),
-    }
+STRENGTHS: Mapping[str, tuple[float, ...]] = {
+    "size": tuple(round(2 ** (step / 6), 4) for step in range(-6, 7)),
+    "vertical shift": tuple(float(pixels) for pixels in range(11)),
+    "rotation": tuple(float(degrees) for degrees in range(0, 61, 5)),
+    "shear": tuple(step / 10 for step in range(11)),
+    "noise": (0.0, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4),
+    "strokes": tuple(half / 2 for half in range(-4, 7)),
+}
+"""Of the curves, ascending: the disturbances of section III.E, and two beside them."""
+_UNITS = "Shear in columns per row, stroke width in pixels."
 
 
-def _error_percent(net: nn.Module, images: Tensor, labels: Tensor) -> float:
-    return 100 * (scores(net, images).argmin(1) != labels).double().mean().item()
+@dataclass(frozen=True)
+class Claim:
+    """What the paper says is read, in one reading."""
+
+    kind: str  # of the disturbance, a name of `STRENGTHS`
+    words: str  # the paper's claim
+    strengths: tuple[float, ...]  # where it is tested
 
 
-def _curve(errors: Sequence[Sequence[float]]) -> Values:
-    """Mean and range of the seeds at each strength."""
-    return {
-        "mean": [round(fmean(of_seeds), 4) for of_seeds in errors],
-        "least": [round(min(of_seeds), 4) for of_seeds in errors],
-        "greatest": [round(max(of_seeds), 4) for of_seeds in errors],
-    }
+_FACTOR, _SHIFT, _TURN = facts.READ_SIZE, facts.READ_SHIFT * BOX, facts.READ_ROTATION
+_AS_RANGE = (round(_FACTOR**-0.5, 4), round(_FACTOR**0.5, 4))
+CLAIMS = (
+    Claim("size", f"a size range of a factor {_FACTOR:g}", _AS_RANGE),
+    Claim("size", f"a factor {_FACTOR:g} in size either way", (1 / _FACTOR, _FACTOR)),
+    Claim("vertical shift", "a vertical shift range of half the height", (_SHIFT / 2,)),
+    Claim("vertical shift", "half the height in vertical shift either way", (_SHIFT,)),
+    Claim("rotation", f"a rotation of ±{_TURN:g} degrees", (_TURN,)),
+)
+"""Sizes and shifts in two readings: the paper's may be a whole range or to either side."""
 
 
-def _test(claim: Claim, curves: Values, images: Tensor) -> Values:
-    """The errors at the strengths of a claim, and how much of the digits is cut off there."""
-    curve, disturbance = curves[claim.kind], DISTURBANCES[claim.kind]
-    at = [curve["strengths"].index(strength) for strength in claim.strengths]
-    ink = (images - BACKGROUND).double().sum().item()
-    lost = []
-    for strength in claim.strengths:
-        area = strength**2 if claim.kind == "size" else 1.0
-        left = (disturbance.disturb(images, strength) - BACKGROUND).double().sum().item()
-        lost.append(round(max(0.0, 100 * (1 - left / (area * ink))), 2))
-    return {
-        "kind": claim.kind,
-        "words": claim.words,
-        "strengths": list(claim.strengths),
-        "ink_lost_percent": lost,
-        "error_percent": {
-            name: {which: [of_recipe[which][i] for i in at] for which in of_recipe}
-            for name, of_recipe in curve["error_percent"].items()
-        },
-    }
+@dataclass(frozen=True)
+class Curves:
+    """Error against the strength of one disturbance."""
+
+    strengths: tuple[float, ...]  # ascending
+    # by the recipe, for each seed its errors at these strengths
+    error_percent: dict[str, tuple[tuple[float, ...], ...]]
+
+    def at(self, strength: float, name: str) -> Spread:
+        """The errors of a recipe's networks at one of the strengths."""
+        place = self.strengths.index(strength)
+        return Spread(tuple(errors[place] for errors in self.error_percent[name]))
+
+    def reach(self, none: float, name: str, percent: float) -> tuple[float | None, float | None]:
+        """Where, below and above no disturbance, the mean error first passes a percentage."""
+        points = [(strength, self.at(strength, name).mean) for strength in self.strengths]
+        start = self.strengths.index(none)
+        return first_passing(points[start::-1], percent), first_passing(points[start:], percent)
 
 
-def _reach(kind: str, errors: Sequence[float], percent: float) -> list[float | None]:
-    """The strengths, below and above none, at which the error first passes so many percent.
-
-    Linear between the measured strengths; None where it does not pass.
-    """
-    strengths = DISTURBANCES[kind].strengths
-    start = strengths.index(DISTURBANCES[kind].none)
-    points = list(zip(strengths, errors, strict=True))
-    return [_first_passing(side, percent) for side in (points[start::-1], points[start:])]
-
-
-def _first_passing(points: Sequence[tuple[float, float]], percent: float) -> float | None:
+def first_passing(points: Sequence[tuple[float, float]], percent: float) -> float | None:
+    """Where a line through strengths and errors first passes so many percent; None: nowhere."""
     if points[0][1] > percent:
         return points[0][0]
     for (inner, before), (outer, after) in pairwise(points):
         if before <= percent < after:
-            return round(inner + (outer - inner) * (percent - before) / (after - before), 4)
+            return inner + (outer - inner) * (percent - before) / (after - before)
     return None
 
 
-def present(values: Values, dataset: Dataset) -> Section:
-    """The claims of section III.E, tested; the curves; and examples in the spirit of Fig. 13."""
-    examples = values["examples"]
-    return Section(
-        text=_text(values),
-        tables=[_claims_table(values), _reach_table(values)],
-        pictures=[
-            Picture(
-                "fig13",
-                _draw_curves(values),
-                "Error against strength, mean and range of the seeds. Grey: what the paper says is "
-                "read, darker as a range, lighter to either side. Dotted: "
-                f"{listed([f'{percent} %' for percent in READ_PERCENT])}. {_digits(values)}.",
-            ),
-            Picture(
-                "fig13_examples",
-                draw_examples(values, dataset),
-                f"The test digit of index {examples['index']} under each disturbance; below it the "
-                "strength, then the answer of seed 0 and its penalty (eq. 7), red where it is "
-                "wrong. Shear in columns per row, stroke width in pixels. "
-                f"{values['dataset']}.",
-            ),
-        ],
-        summary=[
-            (
-                f"Fig. 13: error with {claim['words']}",
-                "read" if _is_one_reading(claim["kind"]) else "read, if meant so",
-                "; ".join(
-                    f"{NETWORKS[name][0]} "
-                    + " and ".join(f"{e:.1f}" for e in claim["error_percent"][name]["mean"])
-                    + " %"
-                    for name in (PLAIN, DISTORTED)
-                ),
-            )
-            for claim in values["claims"]
-        ],
+@dataclass(frozen=True)
+class Values:
+    """What was measured."""
+
+    digits: int  # that were disturbed
+    disturbances: dict[str, Curves]  # the errors, by the kind of disturbance
+    # for each of `CLAIMS`, how much of the digits' ink is outside of the field at its strengths
+    ink_lost_percent: tuple[tuple[float, ...], ...]
+    examples: Examples  # of one digit, by the networks of seed 0
+
+    def errors(self, claim: Claim, name: str) -> list[Spread]:
+        """Of a recipe's networks, at the strengths of a claim."""
+        return [self.disturbances[claim.kind].at(strength, name) for strength in claim.strengths]
+
+    def readers(self, claim: Claim) -> list[str]:
+        """What meets a claim, by our bar: the plain networks, those trained with distortions."""
+        return [
+            NETWORKS[name]
+            for name in (PLAIN, DISTORTED)
+            if all(errors.mean <= READ_PERCENT[-1] for errors in self.errors(claim, name))
+        ]
+
+
+def _measure(runs: Runs, dataset: Dataset) -> Values:
+    step = math.ceil(len(dataset.test_labels) / MOST_DIGITS)
+    images, labels = dataset.test_images[::step].contiguous(), dataset.test_labels[::step]
+    nets = {name: [run.net for run in runs[name][:MOST_SEEDS]] for name in NETWORKS}
+    curves = {}
+    for kind, strengths in STRENGTHS.items():
+        disturbed = [DISTURBANCES[kind].apply(images, strength) for strength in strengths]
+        errors = {
+            name: tuple(_errors(net, disturbed, labels) for net in nets[name]) for name in nets
+        }
+        curves[kind] = Curves(strengths, errors)
+    return Values(
+        digits=len(labels),
+        disturbances=curves,
+        ink_lost_percent=tuple(
+            tuple(_ink_lost_percent(images, claim.kind, strength) for strength in claim.strengths)
+            for claim in CLAIMS
+        ),
+        examples=fig13_examples.read({name: nets[name][0] for name in (PLAIN, NOISE)}, dataset),
     )
 
 
-def _is_one_reading(kind: str) -> bool:
-    """Whether the paper's claim is taken in one way only."""
-    return sum(claim.kind == kind for claim in CLAIMS) == 1
+def _errors(net: Network, disturbed: Sequence[Tensor], labels: Tensor) -> tuple[float, ...]:
+    return Spread.of(evaluate(net, at, labels, "").error_percent for at in disturbed).values
 
 
-def _digits(values: Values) -> str:
-    if values["digits"] == values["test_digits"]:
-        return f"{values['dataset']}, all {values['digits']:,} test digits"
-    return (
-        f"{values['dataset']}, {values['digits']:,} of the {values['test_digits']:,} test digits, "
-        "evenly taken"
-    )
+def _ink_lost_percent(images: Tensor, kind: str, strength: float) -> float:
+    disturbed = DISTURBANCES[kind].apply(images, strength)
+    left, ink = ((of - BACKGROUND).double().sum().item() for of in (disturbed, images))
+    area = strength**2 if kind == "size" else 1.0
+    return round(max(0.0, 100 * (1 - left / (area * ink))), 2)
 
 
-def _text(values: Values) -> list[str]:
-    seeds = [f"{count} {NETWORKS[name][0]}" for name, count in values["seeds"].items()]
-    verdicts = " ".join(_verdict(values, name) for name in (PLAIN, DISTORTED))
-    return [
+def _present(values: Values, dataset: Dataset) -> Section:
+    count = len(dataset.test_labels)
+    part = f"{values.digits:,} of the {count:,} test digits, evenly taken"
+    digits = f"{dataset.name}, {part if values.digits < count else f'all {count:,} test digits'}"
+    noise, share = values.disturbances["noise"], facts.INVERTED_PIXELS
+    seeds = {title: len(noise.error_percent[name]) for name, title in NETWORKS.items()}
+    networks = listed([f"{number} {title}" for title, number in seeds.items()])
+    learned = preset(DISTORTED).distortions
+    least, greatest = (1 / inverse for inverse in reversed(learned.inverse_scale))
+    readers = {claim.words: values.readers(claim) for claim in CLAIMS}
+    met = [f"{words} ({listed(names)})" for words, names in readers.items() if names]
+    text = [
         "The paper shows disturbed digits that LeNet-5 reads, and says that it reads them over a "
-        "factor 2 in size, vertical shifts of half the height and rotations of ±30 degrees. That "
-        "is said of examples; no error rate is printed, so none can be compared.",
-        f"Measured on: {_digits(values)}. Networks: {listed(seeds)}. Shift, rotation and shear go "
-        'to either side in turn. "A factor 2" and "half the height" may be meant as a whole '
-        "range or to either side; both are tested. A digit is 20 pixels high, so half is 10.",
+        f"factor {_FACTOR:g} in size, vertical shifts of half the height and rotations of "
+        f"±{_TURN:g} degrees. That is said of examples; no error rate is printed, so none can be "
+        "compared.",
+        f"Measured on: {digits}. Networks: {networks}. Shift, rotation and shear go to either side "
+        f'in turn. "A factor {_FACTOR:g}" and "half the height" may be meant as a whole range or '
+        f"to either side; both are tested. A digit is {BOX} pixels high, so half is {_SHIFT:g}.",
         f"As our bar, for the paper names none, a strength is read if at most {READ_PERCENT[-1]} % "
-        f"are misread. {verdicts}",
-        _cut(values),
-        _of_distortions(values),
-        _of_noise(values),
+        f"are misread. So read: {listed(met or ['nothing'])}. What leaves the field of "
+        f"{FIELD}x{FIELD} pixels nobody can read.",
+        f"The distortions learned from reach sizes of {least:.2f} to {greatest:.2f}, shifts of "
+        f"{learned.translation:g} pixels and shears of {learned.shear:g}, and turn no digit.",
+        "The paper's noise-resistant network was trained with each pixel inverted with probability "
+        f"{share:g}. Trained so, {noise.at(share, NOISE).mean:.1f} % are misread at that noise, by "
+        f"the plain network {noise.at(share, PLAIN).mean:.1f} %; without noise "
+        f"{noise.at(0, NOISE).mean:.2f} % instead of {noise.at(0, PLAIN).mean:.2f} %.",
         "Size changes the width of the strokes too, and with it what the 5x5 fields of C1 see; "
         "the last panel changes the strokes alone.",
+        *([] if dataset.is_comparable else [not_comparable(dataset)]),
     ]
-
-
-def _verdict(values: Values, name: str) -> str:
-    """The claims that a recipe's networks meet, and those that they do not."""
-    met: list[str] = []
-    missed: list[str] = []
-    for claim in values["claims"]:
-        worst = max(claim["error_percent"][name]["mean"])
-        side = met if worst <= READ_PERCENT[-1] else missed
-        side.append(f"{claim['words']} ({worst:.1f} %)")
-    return (
-        f"{NETWORKS[name][0].capitalize()}: within the bar {listed(met or ['nothing'])}; "
-        f"beyond it {listed(missed or ['nothing'])}."
+    curves = (
+        "Error against strength, mean and range of the seeds. Grey: what the paper says is read, "
+        "darker as a range, lighter to either side. Dotted: "
+        f"{listed([f'{percent} %' for percent in READ_PERCENT])}. {digits}."
     )
-
-
-def _cut(values: Values) -> str:
-    """How much of the digits is outside of the field where the claims are tested."""
-    lost = [
-        f"{share:.1f} % at {strength_in_words(claim['kind'], strength)}"
-        for claim in values["claims"]
-        for strength, share in zip(claim["strengths"], claim["ink_lost_percent"], strict=True)
-        if share >= 0.05
+    examples = (
+        f"The test digit of index {values.examples.index} under each disturbance; below it the "
+        "strength, then the answer of seed 0 and its penalty (eq. 7), bold where it is wrong. "
+        f"{_UNITS} {dataset.name}."
+    )
+    drawn = [
+        Plot("fig13", _draw_curves(values, dataset.name), curves),
+        Plot("fig13_examples", fig13_examples.draw(values.examples, dataset, NETWORKS), examples),
     ]
-    return (
-        "The field is 32 pixels high, so that part of the ink leaves it at the greatest strengths: "
-        f"{', '.join(lost)}. What is cut off nobody can read."
-        if lost
-        else "At none of these strengths does ink leave the field of 32x32 pixels."
+    tables = [_claims_table(values), _reach_table(values)]
+    conclusions = [_conclusion(values, claim, dataset) for claim in CLAIMS]
+    return Section(text=text, tables=tables, plots=drawn, conclusions=conclusions)
+
+
+def _conclusion(values: Values, claim: Claim, dataset: Dataset) -> Conclusion:
+    errors = (
+        f"{NETWORKS[name]} {' and '.join(f'{at.mean:.1f}' for at in values.errors(claim, name))} %"
+        for name in (PLAIN, DISTORTED)
     )
-
-
-def _of_distortions(values: Values) -> str:
-    trained, (least, greatest) = values["distortions"], values["distortions"]["sizes"]
-    shift, turn = (
-        f"{_mean(values, PLAIN, kind, strength):.1f} to "
-        f"{_mean(values, DISTORTED, kind, strength):.1f} %"
-        for kind, strength in (("shift", 5.0), ("rotation", 30.0))
+    is_one_reading = [other.kind for other in CLAIMS].count(claim.kind) == 1
+    readers = values.readers(claim)
+    verdict = f"holds, {readers[0]}" if len(readers) == 1 else "holds" if readers else "not here"
+    return Conclusion(
+        f"Fig. 13: error with {claim.words}",
+        "read" if is_one_reading else "read, if meant so",
+        "; ".join(errors),
+        verdict if dataset.is_comparable else "",
     )
-    return (
-        f"The distortions learned from reach sizes of {least:.2f} to {greatest:.2f}, shifts of "
-        f"{trained['translation']:g} pixels and shears of {trained['shear']:g}, and turn no digit. "
-        f"With them the error at a shift of 5 pixels goes from {shift}, at 30 degrees from {turn}."
-    )
-
-
-def _of_noise(values: Values) -> str:
-    plain, trained, plain_without, trained_without = (
-        _mean(values, name, "noise", share) for share in (0.1, 0.0) for name in (PLAIN, NOISE)
-    )
-    return (
-        "The paper's noise-resistant network was trained with each pixel inverted with probability "
-        f"0.1. Trained so, {trained:.1f} % are misread at that noise, where the plain network "
-        f"misreads {plain:.1f} %; without noise {trained_without:.2f} % instead of "
-        f"{plain_without:.2f} %."
-    )
-
-
-def _mean(values: Values, name: str, kind: str, strength: float) -> float:
-    """The mean error of a recipe's networks at one of the measured strengths."""
-    curves = values["disturbances"][kind]
-    return float(curves["error_percent"][name]["mean"][curves["strengths"].index(strength)])
 
 
 def _claims_table(values: Values) -> Table:
-    rows = [
-        (
-            f"{claim['words']}: {strength_in_words(claim['kind'], strength)}",
-            *(_cell(claim["error_percent"][name], i) for name in NETWORKS),
-        )
-        for claim in values["claims"]
-        for i, strength in enumerate(claim["strengths"])
-    ]
-    return Table(
-        caption="Error in percent at the paper's strengths: mean of the seeds, and their range.",
-        header=("claim", *(title for title, _ in NETWORKS.values())),
-        rows=rows,
-    )
-
-
-def _cell(curve: Values, i: int) -> str:
-    return f"{curve['mean'][i]:.1f} ({curve['least'][i]:.1f}–{curve['greatest'][i]:.1f})"
+    rows = []
+    for claim, lost in zip(CLAIMS, values.ink_lost_percent, strict=True):
+        of_networks = [values.errors(claim, name) for name in NETWORKS]
+        for strength, ink, *errors in zip(claim.strengths, lost, *of_networks, strict=True):
+            words = f"{claim.words}: {DISTURBANCES[claim.kind].in_words(strength)}"
+            cells = (at.mean_and_range_in_words(1) for at in errors)
+            rows.append([words, *cells, f"{ink:.1f}"])
+    caption = "Error in percent at the paper's strengths: mean of the seeds, and their range."
+    return Table(caption, ("claim", *NETWORKS.values(), "ink off the field (%)"), rows)
 
 
 def _reach_table(values: Values) -> Table:
-    rows = [
-        (
-            disturbance.title,
-            *(
-                _range(kind, values["reach"][kind][name][str(percent)])
-                for percent in READ_PERCENT
-                for name in NETWORKS
-            ),
-        )
-        for kind, disturbance in DISTURBANCES.items()
-    ]
-    header = [f"{percent} %, {title}" for percent in READ_PERCENT for title, _ in NETWORKS.values()]
-    return Table(
-        caption="The strengths at which the mean error passes a percentage, by straight lines "
-        "between those measured. Shear in columns per row, stroke width in pixels.",
-        header=("disturbance", *header),
-        rows=rows,
+    return Table.of(
+        "The strengths at which the mean error passes a percentage, by straight lines between "
+        f"those measured. {_UNITS}",
+        "disturbance",
+        {DISTURBANCES[kind].title: kind for kind in values.disturbances},
+        {
+            f"{percent} %, {title}": partial(_range, values, name=name, percent=percent)
+            for percent in READ_PERCENT
+            for name, title in NETWORKS.items()
+        },
     )
 
 
-def _range(kind: str, reach: Sequence[float | None]) -> str:
+def _range(values: Values, kind: str, *, name: str, percent: float) -> str:
     """From one end to the other; only the upper end where the disturbance has no other."""
-    disturbance, (low, high) = DISTURBANCES[kind], reach
-    first, last = disturbance.strengths[0], disturbance.strengths[-1]
-    upper = f"> {strength_in_words(kind, last)}" if high is None else _passed(kind, high)
-    if first == disturbance.none:
-        return upper
-    lower = f"< {strength_in_words(kind, first)}" if low is None else _passed(kind, low)
-    return f"{lower} to {upper}"
+    disturbance, curves = DISTURBANCES[kind], values.disturbances[kind]
+    ends = curves.strengths[0], curves.strengths[-1]
+    reach = curves.reach(disturbance.none, name, percent)
+    words = [
+        f"{sign} {disturbance.in_words(end)}"
+        if strength is None
+        # Sizes have two decimals in any case; two digits are as good as straight lines are.
+        else disturbance.in_words(strength if kind == "size" else float(f"{strength:.2g}"))
+        for sign, end, strength in zip("<>", ends, reach, strict=True)
+    ]
+    return words[1] if ends[0] == disturbance.none else " to ".join(words)
 
 
-def _passed(kind: str, strength: float) -> str:
-    # Sizes have two decimals in any case; two digits are as good as straight lines are.
-    return strength_in_words(kind, strength if kind == "size" else float(f"{strength:.2g}"))
-
-
-def _draw_curves(values: Values) -> Figure:
-    figure = Figure(figsize=(_WIDTH, 2.3 * len(DISTURBANCES) + 0.9), layout="constrained")
-    panels = figure.subplots(len(DISTURBANCES), 1)
-    for axes, (kind, disturbance) in zip(panels, DISTURBANCES.items(), strict=True):
-        _draw_claims(axes, kind)
-        curves = values["disturbances"][kind]
-        for name, (title, colour) in NETWORKS.items():
-            of_recipe = curves["error_percent"][name]
-            axes.plot(
-                curves["strengths"],
-                of_recipe["mean"],
-                "o-",
-                markersize=3,
-                color=colour,
-                label=title,
-            )
-            axes.fill_between(
-                curves["strengths"], of_recipe["least"], of_recipe["greatest"],
-                color=colour, alpha=0.2, linewidth=0,
-            )  # fmt: skip
+def _draw_curves(values: Values, dataset_name: str) -> Figure:
+    count = len(values.disturbances)
+    figure, panels = plots.panels("Disturbed digits (Fig. 13)", dataset_name, count, height=2.35)
+    for axes, (kind, curves) in zip(panels, values.disturbances.items(), strict=True):
+        disturbance = DISTURBANCES[kind]
+        for claim in CLAIMS:
+            if claim.kind == kind:
+                ends = (disturbance.none, *claim.strengths)
+                axes.axvspan(min(ends), max(ends), color=plots.QUIET, alpha=0.15, linewidth=0)
+        at = [disturbance.scale * strength for strength in curves.strengths]
+        for (name, title), colour in zip(NETWORKS.items(), plots.COLOURS, strict=False):
+            plots.band(axes, at, curves.error_percent[name], colour, title)
         for percent in READ_PERCENT:
-            axes.axhline(percent, color=_TEXT, linewidth=0.8, linestyle=":")
+            plots.level(axes, percent)
         if kind == "size":
             axes.set_xscale("log", base=2)
             axes.set_xticks((0.5, 0.7, 1, 1.4, 2), ("0.5", "0.7", "1", "1.4", "2"))
             axes.minorticks_off()
-        axes.set_yscale("log")
-        log_percent(axes.yaxis)
+        plots.log_percent(axes.yaxis)
         axes.set(xlabel=disturbance.unit, ylabel="error (%)", ylim=(0.4, 100))
         axes.set_title(disturbance.title, fontsize=10, loc="left")
-        plain_axes(axes)
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=9)
-    figure.suptitle(titled("Disturbed digits (Fig. 13)", values["dataset"]), fontsize=11)
+    plots.legend_below(figure, panels[0])
     return figure
-
-
-def _draw_claims(axes: Axes, kind: str) -> None:
-    for claim in CLAIMS:
-        if claim.kind == kind:
-            low, high = min(*claim.strengths, DISTURBANCES[kind].none), max(claim.strengths)
-            axes.axvspan(low, high, color="#888888", alpha=0.15, linewidth=0)
 
 
 FIG13 = Experiment(
     name="fig13",
     title="Fig. 13: reading disturbed digits",
-    recipes=(
-        preset(PLAIN),
-        preset(DISTORTED),
-        preset(NOISE),
-    ),
-    measure=measure,
-    present=present,
+    recipes=tuple(preset(name) for name in NETWORKS),
+    values=Values,
+    measure=_measure,
+    present=_present,
 )
-"""Size, vertical shift, rotation, shear, noise and stroke width."""

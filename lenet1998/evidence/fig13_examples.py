@@ -1,108 +1,98 @@
-"""One digit under each disturbance, in the spirit of Fig. 13, and how the networks read it."""
+"""One digit under each disturbance, in the spirit of Fig. 13, and how networks read it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import torch
 from matplotlib.figure import Figure
-from torch import Tensor, nn
+from torch import Tensor
 
 from lenet1998.data import Dataset
-from lenet1998.evaluation import scores
-from lenet1998.evidence.experiment import Values
-from lenet1998.evidence.fig13_strengths import (
-    DISTURBANCES,
-    NETWORKS,
-    NOISE,
-    PLAIN,
-    strength_in_words,
-)
-from lenet1998.models.checks import BACKGROUND, INK
-from lenet1998.views import draw_tile, empty_sheet
+from lenet1998.data.disturbances import DISTURBANCES
+from lenet1998.measures.answers import scores
+from lenet1998.models.chain import ChainNetwork
+from lenet1998.models.network import Network
+from lenet1998.report import plots
 
-_DIGIT = 4
-_TEXT, _QUIET, _WRONG = "#222222", "#666666", "#b5403a"
-
-
-def read_examples(nets: Mapping[str, Sequence[nn.Module]], dataset: Dataset) -> Values:
-    """How seed 0 reads one digit under each disturbance."""
-    index = int((dataset.test_labels == _DIGIT).int().argmax())
-    original = dataset.test_images[index : index + 1]
-    rows = [(kind, PLAIN) for kind in DISTURBANCES]
-    rows.insert(rows.index(("noise", PLAIN)) + 1, ("noise", NOISE))
-    return {
-        "index": index,
-        "label": int(dataset.test_labels[index]),
-        "undisturbed": _answers(nets[PLAIN][0], [original])[0],
-        "rows": [
-            {
-                "kind": kind,
-                "recipe": name,
-                "answers": _answers(nets[name][0], _examples(original, kind)),
-            }
-            for kind, name in rows
-        ],
-    }
+SHOWN: Mapping[str, tuple[float, ...]] = {
+    "size": (0.5, 0.7071, 0.8909, 1.2599, 1.5874, 2.0),
+    "vertical shift": (1.0, 2.0, 4.0, 5.0, 7.0, 10.0),
+    "rotation": (10.0, 20.0, 30.0, 40.0, 50.0, 60.0),
+    "shear": (0.2, 0.3, 0.4, 0.6, 0.8, 1.0),
+    "noise": (0.025, 0.05, 0.1, 0.2, 0.3, 0.4),
+    "strokes": (-2.0, -1.5, -1.0, 1.0, 2.0, 3.0),
+}
+"""The strengths of each disturbance."""
 
 
-def _examples(original: Tensor, kind: str) -> list[Tensor]:
-    disturbance = DISTURBANCES[kind]
-    return [disturbance.disturb(original, strength) for strength in disturbance.shown]
+@dataclass(frozen=True)
+class Answer:
+    """The digit that wins, and its penalty (eq. 7)."""
+
+    digit: int
+    penalty: float
 
 
-def _answers(net: nn.Module, images: Sequence[Tensor]) -> list[Values]:
-    penalties, digits = scores(net, torch.cat(list(images))).min(1)
-    return [
-        {"digit": digit, "penalty": round(penalty, 2)}
-        for digit, penalty in zip(digits.tolist(), penalties.tolist(), strict=True)
+@dataclass(frozen=True)
+class Row:
+    """How a recipe's network reads the digit at the strengths of `SHOWN`."""
+
+    kind: str
+    recipe: str
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Examples:
+    """How one test digit is read."""
+
+    index: int
+    undisturbed: Answer  # of the first row's network
+    rows: tuple[Row, ...]  # disturbed
+
+
+def read(nets: Mapping[str, Network], dataset: Dataset) -> Examples:
+    """Let networks, by their recipes, read the first 4: the first everything, the others noise."""
+    index = int((dataset.test_labels == 4).int().argmax())
+    digit = dataset.test_images[index : index + 1]
+    first, *_ = nets
+    rows = [
+        Row(kind, name, _answers(net, _disturbed(digit, kind)))
+        for kind in SHOWN
+        for name, net in nets.items()
+        if kind == "noise" or name == first
     ]
+    return Examples(index, _answers(nets[first], digit)[0], tuple(rows))
 
 
-def draw_examples(values: Values, dataset: Dataset) -> Figure:
-    """The digit that `read_examples` read, undisturbed and then a row for each disturbance.
+def _disturbed(digit: Tensor, kind: str) -> Tensor:
+    return torch.cat([DISTURBANCES[kind].apply(digit, strength) for strength in SHOWN[kind]])
 
-    Args:
-        values: of the whole experiment, with `examples` and the name of the `dataset`.
-        dataset: that holds the digit.
-    """
-    examples = values["examples"]
-    original = dataset.test_images[examples["index"] : examples["index"] + 1]
-    row_height, side, left = 29.0, 14.0, 2.0
-    height = 22 + row_height * len(examples["rows"])
-    figure, sheet = empty_sheet(height)
 
-    def draw(picture: Tensor, x: float, y: float) -> None:
-        levels = (BACKGROUND, INK)
-        draw_tile(sheet, picture[0, 0], x, y, side, side, limits=levels, colours="Greys")
+def _answers(net: Network, images: Tensor) -> tuple[Answer, ...]:
+    assert isinstance(net, ChainNetwork)
+    penalties, digits = net.to_penalties(scores(net, images)).min(1)
+    pairs = zip(digits.tolist(), penalties.tolist(), strict=True)
+    return tuple(Answer(digit, round(penalty, 2)) for digit, penalty in pairs)
 
-    undisturbed = examples["undisturbed"]
-    draw(original, left, 2)
-    sheet.text(
-        left + side + 2, 2 + side / 2,
-        f"undisturbed: reads {undisturbed['digit']}, penalty {undisturbed['penalty']:.1f}\n"
-        f"{values['dataset']}",
-        va="center", size=10, color=_TEXT,
-    )  # fmt: skip
-    for number, row in enumerate(examples["rows"]):
-        top = 22 + row_height * number
-        disturbance = DISTURBANCES[row["kind"]]
-        network = "" if row["recipe"] == PLAIN else f", {NETWORKS[row['recipe']][0]}"
-        sheet.text(left, top, f"{disturbance.title}{network}", size=10, weight="bold", color=_TEXT)
-        pictures = _examples(original, row["kind"])
-        for column, (picture, strength, answer) in enumerate(
-            zip(pictures, disturbance.shown, row["answers"], strict=True)
-        ):
-            x = left + column * (side + 2.4)
-            draw(picture, x, top + 1.5)
-            wrong = answer["digit"] != examples["label"]
-            words = strength_in_words(row["kind"], strength)
-            sheet.text(
-                x, top + side + 4.2, words.replace(" pixels", " px"),
-                size=8, color=_QUIET, va="center",
-            )  # fmt: skip
-            sheet.text(
-                x, top + side + 7.8, f"{answer['digit']} ({answer['penalty']:.1f})",
-                size=9, color=_WRONG if wrong else _TEXT, va="center",
-            )  # fmt: skip
-    return figure
+
+def draw(examples: Examples, dataset: Dataset, networks: Mapping[str, str]) -> Figure:
+    """The digit undisturbed, and then a row for each disturbance; wrong answers stand out."""
+    digit = dataset.test_images[examples.index : examples.index + 1]
+    label = int(dataset.test_labels[examples.index])
+
+    def notes(words: Iterable[str], answers: Iterable[Answer]) -> list[tuple[str, bool]]:
+        return [
+            (f"{strength}\n{answer.digit} ({answer.penalty:.1f})", answer.digit != label)
+            for strength, answer in zip(words, answers, strict=True)
+        ]
+
+    undisturbed = notes(["undisturbed"], [examples.undisturbed])
+    groups = [(dataset.name, networks[examples.rows[0].recipe], digit[0], undisturbed)]
+    for row in examples.rows:
+        disturbance, images = DISTURBANCES[row.kind], _disturbed(digit, row.kind)[:, 0]
+        under = notes(map(disturbance.in_words, SHOWN[row.kind]), row.answers)
+        groups.append((disturbance.title, networks[row.recipe], images, under))
+    return plots.digit_groups(groups, columns=6)

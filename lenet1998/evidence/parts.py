@@ -3,107 +3,99 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import fmean
-
-from matplotlib.figure import Figure
 
 from lenet1998.data import Dataset
-from lenet1998.data.mnist import NAME as MNIST
-from lenet1998.evidence.chance import interval_in_words, paired, verdict
-from lenet1998.evidence.experiment import (
-    Experiment,
-    Picture,
-    Runs,
-    Section,
-    Table,
-    Values,
-    in_words,
-    last_errors,
-    last_training_error,
-    not_comparable,
-    spread,
-)
-from lenet1998.learning.recipe import Recipe, preset
-from lenet1998.report import plain_axes, titled
-
-_EARLY = 3
-"""The pass after which slow rules of learning still show."""
+from lenet1998.evidence.experiment import not_comparable
+from lenet1998.evidence.trials import EARLY, Trials, Tried, dots_plot, experiment
+from lenet1998.learning.presets import preset
+from lenet1998.learning.recipe import Recipe
+from lenet1998.report.sections import Conclusion, Section, Table
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part, and what stands in its place.
+    """One part, and what stands in its place."""
 
-    Attributes:
-        recipe: that trains the network without it; its name is the part's.
-        instead: what takes its place.
-        claim: what the paper says of the part, and where.
-        expected: what follows for the error of the network without it: `"worse"`, `"same"`,
-            `"lost"`, or `"slower"`: worse after the first few passes; None where the paper says
-            nothing of it.
-    """
-
-    recipe: Recipe
-    instead: str
-    claim: str
+    recipe: Recipe  # that trains the network without it; its name is the part's
+    instead: str  # what takes its place
+    claim: str  # what the paper says of the part, and where
+    # what follows for the error without it: `"worse"`, `"same"`, `"lost"`, or `"slower"`: worse
+    # after the first few passes; None where the paper says nothing of it
     expected: str | None = None
 
+    def measured(self, tried: Tried) -> str:
+        """What replacing it does, in words."""
+        if self.expected != "slower" or not tried.early_cost.verdict:
+            return tried.in_words()
+        early, points = tried.early_cost.verdict, abs(tried.early_cost.mean)
+        same = "no difference beyond chance"
+        said = same if early == "same" else f"{early} by {points:.2f} points"
+        return f"{tried.in_words()}; after pass {EARLY} {said}"
 
-def _variant(name: str) -> Recipe:
-    return preset("paper", name=name, variant=name)
+    def holds(self, tried: Tried) -> str:
+        """Whether the claim does, in a word or two; empty where there is none, or nothing shows."""
+        effect = tried.effect
+        if self.expected == "slower":
+            effect = tried.early_cost.verdict.replace("worse", "slower")
+        if self.expected is None or not effect:
+            return ""
+        if effect == self.expected:
+            return "yes" if effect != "same" else "not contradicted"
+        # That no difference shows does not refute one: it may be smaller than seeds can tell.
+        return "not shown" if effect == "same" else "not here"
 
 
 PARTS = (
     Part(
-        _variant("full-c3"),
+        preset("paper", name="full-c3", network="full-c3"),
         "every C3 map sees all of S2 (96 kernels for Table I's 60)",
         "Table I breaks the symmetry of the maps and bounds the connections (II.B)",
     ),
     Part(
-        _variant("random-codes"),
+        preset("paper", name="random-codes", network="random-codes"),
         "ten random codes of 84 bits",
         "drawn codes help with strings and look-alikes, little with single digits (II.B)",
         "same",
     ),
     Part(
-        _variant("one-of-ten-codes"),
+        preset("paper", name="one-of-ten-codes", network="one-of-ten-codes"),
         "ten units in F6, one for each class",
         "such codes fail with many classes and make poor rejection; for ten digits they may do "
         "(II.B)",
         "same",
     ),
     Part(
-        _variant("trainable-centres"),
+        preset("paper", name="trainable-centres", network="trainable-centres"),
         "centres that learn, from Fig. 3's codes on, under eq. 9",
         "eq. 9 keeps learning centres apart, which eq. 8 does not (II.C)",
         "same",
     ),
     Part(
-        preset("paper", name="trainable-centres-eq8", variant="trainable-centres", loss="mle"),
+        preset("paper", name="trainable-centres-eq8", network="trainable-centres", loss="mle"),
         "centres that learn under eq. 8",
         "states and centres may all become equal: penalty 0, nothing told apart (II.C)",
         "lost",
     ),
     Part(
-        _variant("average-pooling"),
+        preset("paper", name="average-pooling", network="average-pooling"),
         "plain averages: no coefficient, bias or squash",
         "coefficient and bias let a unit act as anything from a blur to an OR (II.A)",
         "worse",
     ),
     Part(
-        _variant("max-pooling"),
+        preset("paper", name="max-pooling", network="max-pooling"),
         "the largest of four: no coefficient, bias or squash",
         "of today, not in the paper",
     ),
     Part(
-        _variant("plain-tanh"),
+        preset("paper", name="plain-tanh", network="plain-tanh"),
         "tanh(a): the codes' ±1 are its asymptotes",
         "targets inside the range keep units out of saturation; 1.7159 tanh(2a/3) converges "
         "faster (App. A)",
         "slower",
     ),
     Part(
-        preset("paper", name="relu", variant="relu", mu=0.2),
+        preset("paper", name="relu", network="relu", mu=0.2),
         "max(0, a) up to C5, with μ = 0.2: with less its units die in the first pass",
         "of today, not in the paper",
     ),
@@ -127,166 +119,47 @@ PARTS = (
 )
 
 
-def _measure(runs: Runs, dataset: Dataset) -> Values:
-    published = last_errors(runs, "paper")
-    values: Values = {"published": _of(runs, "paper"), "parts": {}}
-    published_early = _early(runs, "paper")
-    for part in PARTS:
-        name = part.recipe.name
-        values["parts"][name] = _of(runs, name) | {
-            "cost": paired(published, last_errors(runs, name)),
-            "early_cost": paired(published_early, _early(runs, name)),
-        }
-    return values
-
-
-def _early(runs: Runs, name: str) -> list[float]:
-    """Test errors in percent after the first few passes, one for each seed."""
-    records = (run.records[min(_EARLY, len(run.records)) - 1] for run in runs[name])
-    return [record.test_error_percent for record in records]
-
-
-def _of(runs: Runs, name: str) -> Values:
-    return {
-        "test": spread(last_errors(runs, name)),
-        "early_test_percent": round(fmean(_early(runs, name)), 4),
-        "online_training_percent": last_training_error(runs, name),
-        "parameters": sum(p.numel() for p in runs[name][0].net.parameters() if p.requires_grad),
-    }
-
-
-def _present(values: Values, dataset: Dataset) -> Section:
-    published = values["published"]
+def _present(trials: Trials, dataset: Dataset) -> Section:
+    published = trials.paper
     text = [
         "The network and the recipe as published, with one part at a time replaced; all else, the "
         "seeds and so the order of the patterns included, stays. The cost is the mean over pairs "
         "of the same seed of how much higher the test error is, with its 95 % interval.",
-        f"As published: {in_words(published['test'])} on {dataset.name}.",
+        f"As published: {published.errors.in_words()} on {dataset.name}.",
         "Of twenty parts that made no difference, one would be called worse or better by chance; "
         f"here are {len(PARTS)}. Where no difference shows there may still be a small one.",
     ]
-    if dataset.name != MNIST:
+    if not dataset.is_comparable:
         text.append(not_comparable(dataset))
-    rows = [
-        [
-            "as published",
-            f"{published['test']['mean']:.2f}",
-            "–",
-            "–",
-            f"{published['early_test_percent']:.2f}",
-            f"{published['online_training_percent']:.2f}",
-            f"{published['parameters']:,}",
-        ]
-    ]
-    for name, found in values["parts"].items():
-        rows.append(
-            [
-                name,
-                f"{found['test']['mean']:.2f}",
-                f"{found['cost']['mean']:+.2f}",
-                interval_in_words(found["cost"]),
-                f"{found['early_test_percent']:.2f}",
-                f"{found['online_training_percent']:.2f}",
-                f"{found['parameters']:,}",
-            ]
-        )
-    header = (
-        *("replaced", "test error, %", "cost, points", "95 % interval"),
-        *(f"test at pass {_EARLY}", "training, %", "parameters"),
-    )
-    claims = [
-        [
-            *(part.recipe.name, part.instead, part.claim),
-            _verdict(values["parts"][part.recipe.name])
-            + _early_verdict(part, values["parts"][part.recipe.name]),
-            _holds(part, values["parts"][part.recipe.name]),
-        ]
-        for part in PARTS
-    ]
+    replaced = {part.recipe.name: trials.tried[part.recipe.name] for part in PARTS}
+    shown = {"as published": published, **replaced}
+    of_errors = {
+        "test error, %": lambda tried: f"{tried.errors.mean:.2f}",
+        "cost, points": lambda t: "–" if t is published else f"{t.cost.mean:+.2f}",
+        "95 % interval": lambda tried: tried.cost.interval_in_words(),
+        f"test at pass {EARLY}": lambda tried: f"{tried.test[:EARLY][-1]:.2f}",
+        "training, %": lambda tried: f"{tried.online[-1]:.2f}",
+        "parameters": lambda tried: f"{tried.parameters:,}",
+    }
+    of_claims = {
+        "by": lambda part: part.instead,
+        "the paper": lambda part: part.claim,
+        "measured": lambda part: part.measured(replaced[part.recipe.name]),
+        "holds": lambda part: part.holds(replaced[part.recipe.name]) or "–",
+    }
+    said = "What the paper says of the part, and what replacing it does"
     tables = [
-        Table("Errors with one part replaced", header, rows),
-        Table(
-            "What the paper says of the part, and what replacing it does",
-            ("replaced", "by", "the paper", "measured", "holds"),
-            claims,
-        ),
+        Table.of("Errors with one part replaced", "replaced", shown, of_errors),
+        Table.of(said, "replaced", {part.recipe.name: part for part in PARTS}, of_claims),
     ]
-    picture = Picture(
-        "parts",
-        _draw(values, dataset.name),
-        "The test error with one part replaced: every seed, and their mean. Dotted: as published.",
-    )
-    summary = [
-        (f"without one part: {part.recipe.name}", "–", _verdict(values["parts"][part.recipe.name]))
-        for part in PARTS
+    caption = "The test error with one part replaced. Dotted: as published."
+    plot = dots_plot("parts", "One part replaced", shown, trials, dataset, caption)
+    conclusions = [
+        Conclusion(f"without one part: {name}", "–", tried.in_words(), part.holds(tried))
+        for part, (name, tried) in zip(PARTS, replaced.items(), strict=True)
     ]
-    return Section(text, tables, [picture], summary)
+    return Section(text=text, tables=tables, plots=[plot], conclusions=conclusions)
 
 
-def _effect(found: Values) -> str:
-    """What replacing a part does: `"lost"`, `"worse"`, `"better"`, `"same"`, or `""`: unknown."""
-    if found["test"]["mean"] > 50:
-        return "lost"
-    return verdict(found["cost"])
-
-
-def _verdict(found: Values) -> str:
-    cost, effect = found["cost"], _effect(found)
-    if effect in ("worse", "better"):
-        return f"{effect} by {abs(cost['mean']):.2f} points, beyond chance"
-    if effect == "same":
-        most = max(map(abs, cost["interval"]))
-        return f"no difference beyond chance (up to {most:.2f} points)"
-    return "nothing is learnt, or all of it lost" if effect else "so few seeds cannot say"
-
-
-def _early_verdict(part: Part, found: Values) -> str:
-    if part.expected != "slower" or not verdict(found["early_cost"]):
-        return ""
-    effect, points = verdict(found["early_cost"]), abs(found["early_cost"]["mean"])
-    said = "no difference beyond chance" if effect == "same" else f"{effect} by {points:.2f} points"
-    return f"; after pass {_EARLY} {said}"
-
-
-def _holds(part: Part, found: Values) -> str:
-    effect = _effect(found)
-    if part.expected == "slower":
-        effect = {"worse": "slower"}.get(early := verdict(found["early_cost"]), early)
-    if part.expected is None or not effect:
-        return "–"
-    if effect == part.expected:
-        return "yes" if effect != "same" else "not contradicted"
-    # That no difference shows does not refute one: it may be smaller than these seeds can tell.
-    return "not shown" if effect == "same" else "not here"
-
-
-def _draw(values: Values, dataset_name: str) -> Figure:
-    found = {"as published": values["published"]} | values["parts"]
-    usual = 4 * values["published"]["test"]["mean"]
-    figure = Figure(figsize=(5.0, 1.2 + 0.34 * len(found)), layout="constrained")
-    axes = figure.add_subplot()
-    for row, of_part in enumerate(found.values()):
-        test = of_part["test"]
-        if test["mean"] > usual:
-            axes.annotate(
-                f"{test['mean']:.0f} % →", (1, row), xycoords=("axes fraction", "data"),
-                ha="right", va="center", fontsize=9, color="#b5403a",
-            )  # fmt: skip
-            continue
-        axes.plot(test["values"], [row] * len(test["values"]), "o", mfc="none", color="#2f6690")
-        axes.plot([test["mean"]] * 2, [row - 0.3, row + 0.3], color="#b5403a", linewidth=2)
-    axes.axvline(values["published"]["test"]["mean"], color="#222222", linewidth=1, linestyle=":")
-    axes.set_yticks(range(len(found)), list(found))
-    axes.set(xlabel="test error (%)", ylim=(len(found) - 0.4, -0.6))
-    plain_axes(axes, axis="x")
-    axes.set_title(titled("One part replaced", dataset_name), fontsize=11)
-    return figure
-
-
-PARTS_EXPERIMENT = Experiment(
-    name="parts",
-    title="What each part contributes",
-    recipes=(preset("paper"), *(part.recipe for part in PARTS)),
-    measure=_measure,
-    present=_present,
-)
+_RECIPES = [part.recipe for part in PARTS]
+PARTS_EXPERIMENT = experiment("parts", "What each part contributes", _RECIPES, _present)

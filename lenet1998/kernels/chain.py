@@ -6,22 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from numba.extending import overload
-
-from lenet1998.kernels.convolution import Convolution
-from lenet1998.kernels.full import Full
-from lenet1998.kernels.known import Known, depends_on, known
-from lenet1998.kernels.operations import (
-    backward,
-    backward_and_learn,
-    finish_update,
-    forward,
-    forward_batch,
-)
-from lenet1998.kernels.pooling import Pooling
-from lenet1998.kernels.subsampling import Subsampling
-
-Layer = Convolution | Subsampling | Pooling | Full
+from lenet1998.kernels.known import Known, depends_on, overload_for
+from lenet1998.kernels.layout import Layer
+from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
 
 
 @dataclass(frozen=True)
@@ -34,11 +21,8 @@ class Chain(Known):
 def _unroll(operation: Callable[..., Any], *, from_the_top: bool = False) -> None:
     """Let an operation take a chain: one layer, then the chain of the others."""
 
-    @overload(operation)
-    def of_chain(chain, *arguments):
-        plan = known(chain, Chain)
-        if plan is None:
-            return None
+    @overload_for(operation, Chain)
+    def of_chain(plan: Chain):
         if not plan.layers:
             return lambda chain, *arguments: None
         at = -1 if from_the_top else 0
@@ -54,7 +38,6 @@ def _unroll(operation: Callable[..., Any], *, from_the_top: bool = False) -> Non
 
 
 _unroll(forward)
-_unroll(forward_batch)
 _unroll(backward, from_the_top=True)
 _unroll(backward_and_learn, from_the_top=True)
 _unroll(finish_update)

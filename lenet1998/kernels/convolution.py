@@ -12,58 +12,42 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
+from torch import nn
 
-from lenet1998.kernels.known import Known, depends_on, known
-from lenet1998.kernels.layout import LANES, REGISTERS, lanes_for, largest_divisor, whole
+from lenet1998.kernels.full import lay_out_full
+from lenet1998.kernels.known import depends_on, overload_for
+from lenet1998.kernels.layout import (
+    LANES,
+    REGISTERS,
+    Ground,
+    Layer,
+    lanes_for,
+    largest_divisor,
+    lay_out,
+    whole,
+)
 from lenet1998.kernels.operations import backward, finish_update, forward
 from lenet1998.kernels.simd import Tile, load, splat, store, tile_product, transpose
-from lenet1998.kernels.squash import Follower, squash, through_squash
+from lenet1998.kernels.squash import squash, through_squash
+from lenet1998.layers import TableConv2d
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convolution(Known):
+class Convolution(Layer):
     """Plan of a convolution without padding.
 
-    Attributes:
-        table: for each output map, the input maps that it sees.
-        in_maps: number of input maps; pixels lie `in_maps` floats apart.
-        in_side: side of the square input maps.
-        kernel: side of the kernels.
-        inputs, outputs: where the states start; output pixels lie `padded` floats apart.
-        weights: where the weights start: tap by tap and input map by input map, a vector over the
-            output maps.
-        bias: where the biases start.
-        mirror: where the same weights start in the order that the backward pass wants, for each
-            row of the kernel and each output map a row of a patch; None for the first layer, whose
-            inputs have no derivative.
-        squash, squash_below: what its own units and those below are squashed by.
+    The pixels below lie `in_maps` floats apart, its own `padded`. The mirror holds the weights in
+    the order that the backward pass wants: for each row of the kernel and each output map a row of
+    a patch. The first layer, whose inputs have no derivative, has none.
     """
 
-    table: tuple[tuple[int, ...], ...]
-    in_maps: int
-    in_side: int
-    kernel: int
-    inputs: int
-    outputs: int
+    table: tuple[tuple[int, ...], ...]  # for each output map, the input maps that it sees
+    kernel: int  # side of the kernels
+    # where the weights start: tap by tap and input map by input map, a vector over the output maps
     weights: int
-    bias: int
-    mirror: int | None
-    squash: Follower
-    squash_below: Follower
-
-    @property
-    def out_side(self) -> int:
-        return self.in_side - self.kernel + 1
-
-    @property
-    def lanes(self) -> int:
-        return lanes_for(len(self.table))
-
-    @property
-    def padded(self) -> int:
-        """Floats between output pixels: the output maps in whole vectors."""
-        return whole(len(self.table), self.lanes)
+    bias: int  # where the biases start
+    mirror: int | None = None  # where the mirror starts
 
     @property
     def patch_row(self) -> int:
@@ -76,14 +60,13 @@ class Convolution(Known):
 
     @property
     def out_row(self) -> int:
-        return self.out_side * self.padded
+        return self.side * self.padded
 
     @property
     def mirror_size(self) -> int:
         return self.kernel * self.padded * whole(self.patch_row)
 
     def positions(self) -> dict[str, np.ndarray]:
-        """Where each value of the module's parameters lies among the weights."""
         k, n = self.kernel, self.padded
         taps = np.arange(k * k).reshape(k, k) * self.in_maps * n
         kernels = [
@@ -91,33 +74,57 @@ class Convolution(Known):
             for output, row in enumerate(self.table)
             for source in row
         ]
-        return {"weight": np.array(kernels), "bias": self.bias + np.arange(len(self.table))}
+        return {"weight": np.array(kernels), "bias": self.bias + np.arange(self.maps)}
 
 
-@overload(forward)
-def _forward(layer, weights, states):
-    plan = known(layer, Convolution)
-    if plan is None:
+@lay_out.register
+def _(module: nn.Conv2d, ground: Ground) -> Layer | None:
+    height, width = module.kernel_size
+    settings = (module.stride, module.padding, module.dilation, module.groups)
+    if height != width or settings != ((1, 1), (0, 0), (1, 1), 1) or module.bias is None:
         return None
+    if height == ground.side:
+        return lay_out_full(module, ground)
+    return _laid_out((tuple(range(ground.maps)),) * module.out_channels, height, ground)
+
+
+@lay_out.register
+def _(module: TableConv2d, ground: Ground) -> Layer | None:
+    return _laid_out(module.table, module.kernel_size, ground)
+
+
+def _laid_out(table: tuple[tuple[int, ...], ...], kernel: int, ground: Ground) -> Layer | None:
+    if ground.is_full:
+        return None
+    maps, side = len(table), ground.side - kernel + 1
+    padded = whole(maps, lanes_for(maps))
+    weights = ground.weights.take(kernel**2 * ground.maps * padded)
+    bias = ground.weights.take(padded)
+    own = {"table": table, "kernel": kernel, "weights": weights, "bias": bias}
+    return ground.stand(Convolution, side**2 * padded, maps=maps, side=side, **own)
+
+
+@overload_for(forward, Convolution)
+def _forward(plan: Convolution):
     columns = plan.padded // plan.lanes
-    side = largest_divisor(plan.out_side, REGISTERS // columns)
+    together = largest_divisor(plan.side, REGISTERS // columns)
     tile = Tile(
         lanes=plan.lanes,
         sums=(
             (plan.kernel, plan.in_row, plan.patch_row * plan.padded),
             (plan.patch_row, 1, plan.padded),
         ),
-        rows=((side, plan.in_maps, plan.padded),),
+        rows=((together, plan.in_maps, plan.padded),),
         columns=((columns, plan.lanes, plan.lanes),),
         start="vector",
     )
     inputs, outputs, kernels, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    out_side, in_row, out_row = plan.out_side, plan.in_row, plan.out_row
+    side, in_row, out_row = plan.side, plan.in_row, plan.out_row
     in_maps, padded, kind = plan.in_maps, plan.padded, plan.squash
 
     def convolve(layer, weights, states) -> None:
-        for row in range(out_side):
-            for column in range(0, out_side, side):
+        for row in range(side):
+            for column in range(0, side, together):
                 tile_product(
                     tile,
                     states, outputs + row * out_row + column * padded,
@@ -125,44 +132,34 @@ def _forward(layer, weights, states):
                     weights, kernels,
                     weights, bias,
                 )  # fmt: skip
-        squash(kind, states, outputs, outputs + out_side * out_row)
+        squash(kind, states, outputs, outputs + side * out_row)
 
     return convolve
 
 
-@overload(backward)
-def _backward(layer, order, weights, states, factors, errors, gradients):
-    plan = known(layer, Convolution)
-    if plan is None:
-        return None
-    of_weights = _gradient_of_weights(plan)
-    of_inputs = None if plan.mirror is None else _gradient_of_inputs(plan)
-    if of_inputs is None:
+@overload_for(backward, Convolution)
+def _backward(plan: Convolution):
+    of_weights, of_inputs = _gradient_of_weights(plan), _gradient_of_inputs(plan)
 
-        def backward_first(layer, order, weights, states, factors, errors, gradients) -> None:
-            of_weights(factors, errors, gradients)
-
-        return backward_first
-
-    def backward_inner(layer, order, weights, states, factors, errors, gradients) -> None:
+    def backward_convolution(layer, order, weights, states, factors, errors, gradients) -> None:
         of_weights(factors, errors, gradients)
         of_inputs(order, weights, states, errors)
 
-    return backward_inner
+    return backward_convolution
 
 
 def _gradient_of_weights(plan: Convolution) -> Callable[..., None]:
     """Sum over positions of (input of the connection) x (error of the output)."""
     lanes, padded, kernel = plan.lanes, plan.padded, plan.kernel
     patch_row, in_row, out_row = plan.patch_row, plan.in_row, plan.out_row
-    positions = ((plan.out_side, in_row, out_row), (plan.out_side, plan.in_maps, padded))
+    positions = ((plan.side, in_row, out_row), (plan.side, plan.in_maps, padded))
     # As many taps at once as the registers hold: whole kernels if they fit, else part of a row.
     kernel_rows = kernel if kernel * patch_row <= REGISTERS else 1
     part = largest_divisor(patch_row, REGISTERS)
     rows = ((kernel_rows, in_row, patch_row * padded), (part, 1, padded))
     tile = Tile(lanes=lanes, sums=positions, rows=rows, columns=((1, 0, 0),), start="c")
     inputs, outputs, kernels, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    end = outputs + plan.out_side * out_row
+    end = outputs + plan.side * out_row
 
     @register_jitable
     @depends_on(plan)
@@ -192,19 +189,21 @@ def _gradient_of_weights(plan: Convolution) -> Callable[..., None]:
 
 def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
     """Each output sends its error back over its patch, through the mirrored weights."""
+    if plan.mirror is None:
+        return register_jitable(lambda order, weights, states, errors: None)
     row = whole(plan.patch_row)
     kernel, in_maps, padded = plan.kernel, plan.in_maps, plan.padded
-    in_row, out_row, out_side = plan.in_row, plan.out_row, plan.out_side
-    half = out_side // 2
+    in_row, out_row, side = plan.in_row, plan.out_row, plan.side
+    half = side // 2
     # Two outputs half a row apart share each load of a weight, if the registers hold both, their
     # patches do not overlap, and the padding behind the right one does not reach the left one's
     # patch in the next row.
     vectors = kernel * row // LANES
     apart = half * in_maps
     disjoint = apart >= plan.patch_row and apart + row <= in_row
-    pair = out_side % 2 == 0 and 2 * vectors <= REGISTERS and disjoint
+    pair = side % 2 == 0 and 2 * vectors <= REGISTERS and disjoint
     together = half if pair else 1
-    columns = half if pair else out_side
+    columns = half if pair else side
     tile = Tile(
         lanes=LANES,
         sums=((padded, 1, row),),
@@ -219,7 +218,7 @@ def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
     @depends_on(plan)
     def of_inputs(order: int, weights, states, errors) -> None:
         errors[inputs : inputs + size + LANES] = 0
-        for r in range(out_side):
+        for r in range(side):
             for c in range(columns):
                 tile_product(
                     tile,
@@ -233,12 +232,9 @@ def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
     return of_inputs
 
 
-@overload(finish_update)
-def _finish_update(layer, weights):
-    plan = known(layer, Convolution)
-    if plan is None:
-        return None
-    if plan.mirror is None:
+@overload_for(finish_update, Layer)
+def _finish_update(plan: Layer):
+    if not isinstance(plan, Convolution) or plan.mirror is None:
         return lambda layer, weights: None
     kernels, mirror, padded = plan.weights, plan.mirror, plan.padded
     kernel, patch_row, row = plan.kernel, plan.patch_row, whole(plan.patch_row)

@@ -2,111 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from torch import nn
 
-from lenet1998.kernels.known import Known, depends_on, known
-from lenet1998.kernels.layout import LANES, REGISTERS, largest_divisor, whole
-from lenet1998.kernels.operations import (
-    backward,
-    backward_and_learn,
-    finish_update,
-    forward,
-    forward_batch,
+from lenet1998.kernels.known import overload_for
+from lenet1998.kernels.layout import (
+    LANES,
+    REGISTERS,
+    Ground,
+    Layer,
+    largest_divisor,
+    lay_out,
+    whole,
 )
+from lenet1998.kernels.operations import backward, backward_and_learn, forward
 from lenet1998.kernels.simd import Tile, load, splat, store, sum_lanes, tile_product
-from lenet1998.kernels.squash import Follower, squash, through_squash
+from lenet1998.kernels.squash import squash, through_squash
 
 
 @dataclass(frozen=True, kw_only=True)
-class Full(Known):
-    """Plan of a fully connected layer.
+class Full(Layer):
+    """Plan of a fully connected layer; its units are maps of one pixel."""
 
-    Attributes:
-        in_maps, in_side: the states below, `in_side` squared pixels of `in_maps` floats each.
-        units: number of units.
-        inputs, outputs: where the states start.
-        weights: where the weights start: input by input, vectors over the units.
-        bias: where the biases start.
-        squash, squash_below: what its own units and those below are squashed by.
-    """
+    weights: int  # where the weights start: input by input, vectors over the units
+    bias: int  # where the biases start
+    images: int = 1  # that `forward` takes at once, so that each weight is loaded once for all
+    stride: int = 0  # floats from the states of one image to those of the next
 
-    in_maps: int
-    in_side: int
-    units: int
-    inputs: int
-    outputs: int
-    weights: int
-    bias: int
-    squash: Follower
-    squash_below: Follower
+    @property
+    def lanes(self) -> int:
+        return LANES
 
     @property
     def in_units(self) -> int:
         return self.in_side**2 * self.in_maps
 
-    @property
-    def padded(self) -> int:
-        """Floats between the weights of neighbouring inputs: the units in whole vectors."""
-        return whole(self.units)
-
     def positions(self) -> dict[str, np.ndarray]:
-        """Where each value of the module's parameters lies among the weights.
-
-        By unit, then input map, row and column, as a convolution that covers its input has them.
-        """
-        side = self.in_side
-        units = np.arange(self.units)
+        # By unit, then input map, row and column, as a convolution that covers its input has them.
+        side, units = self.in_side, np.arange(self.maps)
         inputs = np.arange(self.in_units).reshape(side, side, self.in_maps).transpose(2, 0, 1)
         weight = self.weights + np.add.outer(units, inputs * self.padded)
         return {"weight": weight, "bias": self.bias + units}
 
 
-@dataclass(frozen=True)
-class Batch(Known):
-    """Images whose states lie `stride` floats apart in one array."""
-
-    count: int
-    stride: int
-
-
-@overload(forward)
-def _forward(layer, weights, states):
-    plan = known(layer, Full)
-    if plan is None:
+@lay_out.register(nn.Linear)
+def lay_out_full(module: nn.Linear | nn.Conv2d, ground: Ground) -> Layer | None:
+    """The plan of a full layer, or of a convolution whose kernels cover the maps below."""
+    if module.bias is None:
         return None
-    connect = _connect(plan, Batch(1, 0))
-    return lambda layer, weights, states: connect(weights, states)
+    ground.is_full = True
+    units = len(module.weight)
+    padded = whole(units)
+    weights = ground.weights.take(ground.side**2 * ground.maps * padded)
+    bias = ground.weights.take(padded)
+    return ground.stand(Full, padded, maps=units, side=1, weights=weights, bias=bias)
 
 
-@overload(forward_batch)
-def _forward_batch(layer, batch, weights, states):
-    plan = known(layer, Full)
-    if plan is None:
-        return None
-    connect = _connect(plan, known(batch, Batch))
-    return lambda layer, batch, weights, states: connect(weights, states)
-
-
-def _connect(plan: Full, batch: Batch) -> Callable[..., None]:
-    together = largest_divisor(plan.padded // LANES, REGISTERS // batch.count)
+@overload_for(forward, Full)
+def _forward(plan: Full):
+    together = largest_divisor(plan.padded // LANES, REGISTERS // plan.images)
     tile = Tile(
         lanes=LANES,
         sums=((plan.in_units, 1, plan.padded),),
-        rows=((batch.count, batch.stride, batch.stride),),
+        rows=((plan.images, plan.stride, plan.stride),),
         columns=((together, LANES, LANES),),
         start="vector",
     )
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    padded, step, count, stride = plan.padded, together * LANES, batch.count, batch.stride
+    padded, step, images, stride = plan.padded, together * LANES, plan.images, plan.stride
     kind = plan.squash
 
-    @register_jitable
-    @depends_on(plan, batch)
-    def connect(weights, states):
+    def connect(layer, weights, states) -> None:
         for unit in range(0, padded, step):
             tile_product(
                 tile,
@@ -115,17 +83,14 @@ def _connect(plan: Full, batch: Batch) -> Callable[..., None]:
                 weights, matrix + unit,
                 weights, bias + unit,
             )  # fmt: skip
-        for image in range(count):
+        for image in range(images):
             squash(kind, states, outputs + image * stride, outputs + image * stride + padded)
 
     return connect
 
 
-@overload(backward)
-def _backward(layer, order, weights, states, factors, errors, gradients):
-    plan = known(layer, Full)
-    if plan is None:
-        return None
+@overload_for(backward, Full)
+def _backward(plan: Full):
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
     in_units, padded, kind = plan.in_units, plan.padded, plan.squash_below
 
@@ -148,11 +113,8 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
     return backward_full
 
 
-@overload(backward_and_learn)
-def _backward_and_learn(layer, weights, steps, states, errors):
-    plan = known(layer, Full)
-    if plan is None:
-        return None
+@overload_for(backward_and_learn, Full)
+def _backward_and_learn(plan: Full):
     inputs, outputs, matrix, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
     in_units, padded, kind = plan.in_units, plan.padded, plan.squash_below
 
@@ -176,8 +138,3 @@ def _backward_and_learn(layer, weights, steps, states, errors):
         through_squash(kind, 1, errors, states, inputs, inputs + in_units)
 
     return learn_full
-
-
-@overload(finish_update)
-def _finish_update(layer, weights):
-    return (lambda layer, weights: None) if known(layer, Full) else None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 from numba.core import types
 from numba.core.datamodel.models import OpaqueModel
 from numba.core.imputils import lower_constant
-from numba.extending import register_model, typeof_impl
+from numba.extending import overload, register_model, typeof_impl
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -44,22 +45,44 @@ def _lower(context: Any, builder: Any, known_type: KnownType, value: Known) -> A
     return context.get_dummy_value()
 
 
-def known(argument: Any, kind: type) -> Any:
-    """The value behind an overload's argument if it is a `Known` of that kind, else None."""
-    value = argument.value if isinstance(argument, KnownType) else None
-    return value if isinstance(value, kind) else None
+def overload_for(operation: Callable[..., Any], kind: type) -> Callable[[_Function], _Function]:
+    """Numba's `overload` where the first argument is of one kind of `Known`.
+
+    What it decorates is given that value alone, and returns the function to compile.
+    """
+
+    def register(write: _Function) -> _Function:
+        @overload(operation, strict=False)
+        def of_kind(argument, *others):
+            is_known = isinstance(argument, KnownType) and isinstance(argument.value, kind)
+            return write(argument.value) if is_known else None
+
+        return write
+
+    return register
+
+
+def operation_on(kind: type) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Make an operation that one kind alone has of what `overload_for` takes to write it."""
+
+    def made(write: Callable[..., Any]) -> Callable[..., None]:
+        @wraps(write)
+        def operation(*arguments):
+            raise NotImplementedError("for compiled code only")
+
+        overload_for(operation, kind)(write)
+        return operation
+
+    return made
 
 
 def depends_on(*what: object) -> Callable[[_Function], _Function]:
-    """Put what a function captures into its name, before it is compiled.
+    """Put what a function captures, as its `repr` says it, into its name before it is compiled.
 
     Numba names compiled code by the function, its arguments' types, and a count that starts anew in
     every process. Code that two processes have kept on disk may so come to share a name, and in a
     third that loads both one silently takes the other's place. What a `Known` argument says is in
     its type; what a function captures has to be said here.
-
-    Args:
-        what: values whose `repr` says all of them.
     """
     digest = hashlib.sha256(repr(what).encode()).hexdigest()[:16]
 

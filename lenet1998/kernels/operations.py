@@ -13,10 +13,6 @@ def forward(layer, weights, states) -> None:
     """States of the layer's units, squashed, from the states below."""
 
 
-def forward_batch(layer, batch, weights, states) -> None:
-    """As `forward` for the images of a `Batch`, so that each weight is loaded once for all."""
-
-
 def backward(layer, order, weights, states, factors, errors, gradients) -> None:
     """From dE/da of the layer's units: dE/dw added to `gradients`, dE/da of the units below.
 

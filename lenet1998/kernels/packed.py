@@ -9,11 +9,11 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from lenet1998.data.field import check_levels
 from lenet1998.kernels.layout import LANES
 from lenet1998.kernels.plan import plan_for
 from lenet1998.kernels.programs import programs_for
-from lenet1998.models.base import ClassicNetwork
-from lenet1998.models.checks import check_levels
+from lenet1998.models.chain import ChainNetwork
 
 Array = npt.NDArray[np.float32]
 
@@ -38,11 +38,11 @@ class PackedNetwork:
         TypeError: for a layer that has no kernel, or parameters that are not float32 on the CPU.
     """
 
-    def __init__(self, net: ClassicNetwork) -> None:
+    def __init__(self, net: ChainNetwork) -> None:
         self.net = net
         self.plan = plan_for(net)
         self.programs = programs_for(self.plan)
-        self.weights = aligned_zeros(self.plan.weights)
+        self.weights = self.zeros()
         self._positions = self.plan.positions()
         self.live = self.zeros()
         """1 where a weight lies that learns, 0 in the padding, for absent connections, mirrored
@@ -57,48 +57,44 @@ class PackedNetwork:
                 )
 
     def pack(self) -> None:
-        """Take the network's parameters and centres."""
+        """Take the network's parameters and centres as they are now."""
         state = self.net.state_dict()
         for name, positions in self._positions.items():
             self.weights[positions] = state[name].numpy().ravel()
         self.programs.mirror(self.weights)
 
+    @torch.no_grad()
     def unpack(self) -> None:
         """Give the weights back to the network."""
-        with torch.no_grad():
-            for name, parameter in self.net.named_parameters():
-                parameter.copy_(self._read(self.weights, name, parameter))
+        for name, values in self.gather(self.weights).items():
+            self.net.get_parameter(name).copy_(values)
 
     def zeros(self) -> Array:
         """An empty array in the layout of the weights."""
         return aligned_zeros(self.plan.weights)
 
     def scatter(self, values: Mapping[str, Tensor]) -> Array:
-        """One value for each parameter, by its name, in the layout of the weights; else 0.
-
-        Raises:
-            ValueError: if a parameter is missing or has another shape.
-        """
+        """One value for each parameter, by its name, in the layout of the weights; else 0."""
         array = self.zeros()
-        for name, parameter in self.net.named_parameters():
-            if name not in values or values[name].shape != parameter.shape:
-                found = tuple(values[name].shape) if name in values else "nothing"
-                raise ValueError(f"{name}: expected shape {tuple(parameter.shape)}, got {found}")
+        for name, _ in self.net.named_parameters():
             array[self._positions[name]] = values[name].detach().numpy().ravel()
         return array
 
     def gather(self, array: Array) -> dict[str, Tensor]:
         """The values of an array in the layout of the weights, by parameter name."""
         return {
-            name: self._read(array, name, parameter)
+            name: torch.from_numpy(array[self._positions[name]]).view(parameter.shape)
             for name, parameter in self.net.named_parameters()
         }
 
-    def _read(self, array: Array, name: str, like: Tensor) -> Tensor:
-        return torch.from_numpy(array[self._positions[name]]).view(like.shape)
+    def penalties(self, images: Tensor) -> Tensor:
+        """What the network's `forward` gives, to float32 rounding, with the weights as last packed.
 
-    def read(self, images: Tensor) -> Tensor:
-        """Penalties `(N, classes)`, squared distances, with the weights as last packed.
+        Args:
+            images: `(N, 1, 32, 32)`, background -0.1 to ink 1.175.
+
+        Returns:
+            `(N, classes)` float32, squared distances, without a gradient.
 
         Raises:
             ValueError: for another shape, NaN, or levels that are not the paper's.
@@ -123,40 +119,21 @@ class PackedNetwork:
         return array.reshape(len(images), side * side)
 
 
-class FusedReader:
+class FusedReader(PackedNetwork):
     """Reads digits through the fused kernels, with the weights that the network has now.
 
-    Make one and keep it: the layout is worked out once. `refresh` takes later weights.
-
-    Args:
-        net: a network of the 1998 kind, float32 on the CPU.
-
-    Raises:
-        TypeError: for a layer that has no kernel, or parameters that are not float32 on the CPU.
+    Make one and keep it: the layout is worked out once. `pack` takes later weights.
     """
 
-    def __init__(self, net: ClassicNetwork) -> None:
-        self._packed = PackedNetwork(net)
-        self.refresh()
+    def __init__(self, net: ChainNetwork) -> None:
+        super().__init__(net)
+        self.pack()
 
-    def refresh(self) -> None:
-        """Take the network's weights as they are now."""
-        self._packed.pack()
+    @property
+    def rubbish(self) -> float:
+        """The score of the rubbish class."""
+        return self.net.rubbish
 
-    def penalties(self, images: Tensor) -> Tensor:
-        """What the network's `forward` gives, to float32 rounding, without a gradient.
-
-        Args:
-            images: `(N, 1, 32, 32)`, background -0.1 to ink 1.175.
-
-        Returns:
-            `(N, classes)` float32, squared distances.
-
-        Raises:
-            ValueError: for another shape, NaN, or levels that are not the paper's.
-        """
-        return self._packed.read(images)
-
-    def predict(self, images: Tensor) -> Tensor:
-        """The class with the smallest penalty, `(N,)` int64; arguments and errors as above."""
-        return self.penalties(images).argmin(1)
+    def scores(self, images: Tensor) -> Tensor:
+        """The network's scores, from `penalties`; arguments and errors as there."""
+        return self.net.to_scores(self.penalties(images))

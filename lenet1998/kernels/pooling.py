@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
+from torch import nn
 
-from lenet1998.kernels.known import known
-from lenet1998.kernels.operations import backward, finish_update, forward
+from lenet1998.kernels.known import overload_for
+from lenet1998.kernels.layout import Ground, Layer, lay_out
+from lenet1998.kernels.operations import backward, forward
 from lenet1998.kernels.simd import load, store
 from lenet1998.kernels.squash import error_through, squash
-from lenet1998.kernels.windows import Windows
+from lenet1998.kernels.windows import Windows, halved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,9 +23,15 @@ class Pooling(Windows):
 
     maximum: bool
 
-    def positions(self) -> dict[str, np.ndarray]:
-        """It has no parameters."""
-        return {}
+
+@lay_out.register(nn.MaxPool2d)
+@lay_out.register(nn.AvgPool2d)
+def _(module: nn.MaxPool2d | nn.AvgPool2d, ground: Ground) -> Layer | None:
+    usual: dict[str, Any] = {"kernel_size": 2, "stride": 2, "padding": 0, "dilation": 1}
+    usual |= {"return_indices": False, "divisor_override": None}
+    if any(getattr(module, name, value) != value for name, value in usual.items()):
+        return None
+    return halved(Pooling, ground, maximum=isinstance(module, nn.MaxPool2d))
 
 
 _ONE, _QUARTER = np.float32(1), np.float32(1 / 4)
@@ -58,12 +66,9 @@ def shares_of_maximum(order: int, a, b, c, d) -> Any:
     return first, second, third, left - third
 
 
-@overload(forward)
-def _forward(layer, weights, states):
-    plan = known(layer, Pooling)
-    if plan is None:
-        return None
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
+@overload_for(forward, Pooling)
+def _forward(plan: Pooling):
+    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
     inputs, outputs, below, kind = plan.inputs, plan.outputs, plan.in_row, plan.squash
     of_window = maximum if plan.maximum else average
 
@@ -86,12 +91,9 @@ def _forward(layer, weights, states):
     return pool
 
 
-@overload(backward)
-def _backward(layer, order, weights, states, factors, errors, gradients):
-    plan = known(layer, Pooling)
-    if plan is None:
-        return None
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
+@overload_for(backward, Pooling)
+def _backward(plan: Pooling):
+    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
     inputs, outputs, below, kind = plan.inputs, plan.outputs, plan.in_row, plan.squash_below
     shares_of_window = shares_of_maximum if plan.maximum else shares_of_average
 
@@ -113,8 +115,3 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
                     store(error_through(kind, order, error * of_d, d), errors, j + padded)
 
     return backward_pooling
-
-
-@overload(finish_update)
-def _finish_update(layer, weights):
-    return (lambda layer, weights: None) if known(layer, Pooling) else None

@@ -14,17 +14,11 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from lenet1998.data.field import HIGHEST_LEVEL, LOWEST_LEVEL
 from lenet1998.kernels.chain import Chain
-from lenet1998.kernels.full import Batch
 from lenet1998.kernels.known import depends_on
 from lenet1998.kernels.layout import LANES
-from lenet1998.kernels.operations import (
-    backward,
-    backward_and_learn,
-    finish_update,
-    forward,
-    forward_batch,
-)
+from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
 from lenet1998.kernels.plan import Plan
 from lenet1998.kernels.rbf import (
     backward_centres,
@@ -36,7 +30,6 @@ from lenet1998.kernels.rbf import (
 )
 from lenet1998.kernels.simd import load, splat, store
 from lenet1998.kernels.squash import through_squash
-from lenet1998.models.checks import HIGHEST_LEVEL, LOWEST_LEVEL
 
 IMAGES_AT_ONCE = 8
 """Images that the full layers read together: enough to hide the loads of their weights."""
@@ -66,8 +59,9 @@ _ADAM_MEMORIES, _ADAM_EPSILON = (0.9, 0.999), 1e-8
 """PyTorch's, of the mean and the mean square."""
 
 
-# Without Python's check of every divisor the loop becomes vector code.
-@njit(error_model="numpy")
+# Without Python's check of every divisor the loop becomes vector code. Not `njit`: a program that
+# captures a compiled function is found on the disk by its own process alone.
+@register_jitable(error_model="numpy")
 def take_adam_steps(weights, rates, gradients, means, squares, count):
     """One step of Adam, the `count`-th, and the gradients back to 0 for the next pattern."""
     to_mean = np.float32(1 - _ADAM_MEMORIES[0])
@@ -100,76 +94,63 @@ def programs_for(plan: Plan) -> Programs:
     """Programs over a plan's flat arrays, compiled at their first call or read from the disk."""
     convolutional, full, output = plan.convolutional, plan.full, plan.output
     state_count = plan.states
-    convolutional_weights, trained_weights = plan.convolutional_weights, plan.trained_weights
     classes, top, top_end = output.classes, output.inputs, output.inputs + output.padded
     top_squash = full.layers[-1].squash
 
     @register_jitable
     @depends_on(plan)
-    def send_down(weights, scale, is_map, j, label, states, errors, slopes, out):
-        """From an image at the bottom up to its loss, which is returned, and down to F6."""
-        forward(convolutional, weights, states)
-        forward(full, weights, states)
-        penalties(output, weights, states, scale, out)
-        energy = loss_and_slopes(out, classes, label, is_map, j, slopes)
-        slopes *= 2 * scale
-        backward_rbf(output, weights, states, slopes, errors)
-        through_squash(top_squash, 1, errors, states, top, top_end)
-        return energy
+    def by_steps(weights, steps, means, squares, count, states, errors, gradients):
+        """Each weight takes its own step: the full layers' as the error passes."""
+        backward_and_learn(full, weights, steps, states, errors)
+        backward(convolutional, 1, weights, states, states, errors, gradients)
+        take_steps(weights, steps, gradients)
+
+    @register_jitable
+    @depends_on(plan)
+    def by_adam(weights, rates, means, squares, count, states, errors, gradients):
+        backward(full, 1, weights, states, states, errors, gradients)
+        backward(convolutional, 1, weights, states, states, errors, gradients)
+        take_adam_steps(weights, rates, gradients, means, squares, count)
+
+    def learning(update: Callable[..., None], gradient_count: int) -> Callable[..., int]:
+        @njit(cache=True, nogil=True)
+        @depends_on(plan, update.__name__)
+        def learn(
+            weights, steps, means, squares, taken, scale, is_map, j, images, labels, order, seen,
+            energies,
+        ):  # fmt: skip
+            """One update for each index in `order`; Adam's rule has `taken` steps before them.
+
+            `seen` and `energies` take what came before each. Stops at the first image with a level
+            out of range; returns how many were in order.
+            """
+            states = np.zeros(state_count, np.float32)
+            errors = np.zeros(state_count, np.float32)
+            gradients = np.zeros(gradient_count, np.float32)
+            slopes = np.zeros(classes, np.float32)
+            for step in range(len(order)):
+                pattern = order[step]
+                if not take_image(images[pattern], states):
+                    return step
+                forward(convolutional, weights, states)
+                forward(full, weights, states)
+                penalties(output, weights, states, scale, seen[step])
+                label = labels[pattern]
+                energies[step] = loss_and_slopes(seen[step], classes, label, is_map, j, slopes)
+                slopes *= 2 * scale
+                backward_rbf(output, weights, states, slopes, errors)
+                through_squash(top_squash, 1, errors, states, top, top_end)
+                backward_centres(output, weights, states, slopes, gradients)
+                count = taken + step + 1
+                update(weights, steps, means, squares, count, states, errors, gradients)
+                finish_update(convolutional, weights)
+            return len(order)
+
+        return learn
 
     @njit(cache=True, nogil=True)
     @depends_on(plan)
-    def learn(weights, steps, scale, is_map, j, images, labels, order, seen, energies):
-        """One update for each index in `order`; `seen` and `energies` take what came before each.
-
-        Stops at the first image with a level out of range; returns how many were in order.
-        """
-        states = np.zeros(state_count, np.float32)
-        errors = np.zeros(state_count, np.float32)
-        gradients = np.zeros(convolutional_weights, np.float32)
-        slopes = np.zeros(classes, np.float32)
-        for step in range(len(order)):
-            pattern = order[step]
-            if not take_image(images[pattern], states):
-                return step
-            energies[step] = send_down(
-                weights, scale, is_map, j, labels[pattern], states, errors, slopes, seen[step]
-            )
-            backward_centres(output, weights, states, slopes, gradients)
-            backward_and_learn(full, weights, steps, states, errors)
-            backward(convolutional, 1, weights, states, states, errors, gradients)
-            take_steps(weights, steps, gradients)
-            finish_update(convolutional, weights)
-        return len(order)
-
-    @njit(cache=True, nogil=True)
-    @depends_on(plan)
-    def learn_by_adam(
-        weights, rates, means, squares, taken, scale, is_map, j, images, labels, order, seen,
-        energies,
-    ):  # fmt: skip
-        """As `learn`, by Adam's rule, of which `taken` steps have been taken."""
-        states = np.zeros(state_count, np.float32)
-        errors = np.zeros(state_count, np.float32)
-        gradients = np.zeros(trained_weights, np.float32)
-        slopes = np.zeros(classes, np.float32)
-        for step in range(len(order)):
-            pattern = order[step]
-            if not take_image(images[pattern], states):
-                return step
-            energies[step] = send_down(
-                weights, scale, is_map, j, labels[pattern], states, errors, slopes, seen[step]
-            )
-            backward_centres(output, weights, states, slopes, gradients)
-            backward(full, 1, weights, states, states, errors, gradients)
-            backward(convolutional, 1, weights, states, states, errors, gradients)
-            take_adam_steps(weights, rates, gradients, means, squares, taken + step + 1)
-            finish_update(convolutional, weights)
-        return len(order)
-
-    @njit(cache=True, nogil=True)
-    @depends_on(plan)
-    def curvature(weights, scale, is_exact, is_map, j, images, total):
+    def curvature(weights, is_exact, scale, is_map, j, images, total):
         """The second derivatives of each image, added to `total` in the layout of the weights."""
         states = np.zeros(state_count, np.float32)
         squares = np.zeros(state_count, np.float32)
@@ -202,37 +183,29 @@ def programs_for(plan: Plan) -> Programs:
     # To read many images the full layers, whose weights outgrow the nearest cache, take several
     # at once: their states, and those that they see, then lie image by image in an array apart.
     seen_by_full = full.layers[0].inputs
-    batch = Batch(IMAGES_AT_ONCE, state_count - seen_by_full)
-    full_apart = Chain(
-        tuple(
-            replace(one, inputs=one.inputs - seen_by_full, outputs=one.outputs - seen_by_full)
-            for one in full.layers
-        )
-    )
-    output_apart = replace(output, inputs=output.inputs - seen_by_full)
-    stride = batch.stride
+    several = {"images": IMAGES_AT_ONCE, "stride": state_count}
+    full_of_several = Chain(tuple(replace(layer, **several) for layer in full.layers))
 
     @njit(cache=True, nogil=True)
     @depends_on(plan)
     def read(weights, images, out):
         """The penalties of each image, squared distances; stops as `learn` does."""
         states = np.zeros(state_count, np.float32)
-        apart = np.zeros(IMAGES_AT_ONCE * stride, np.float32)
+        apart = np.zeros((IMAGES_AT_ONCE, state_count), np.float32)
         for begin in range(0, len(images), IMAGES_AT_ONCE):
             count = min(IMAGES_AT_ONCE, len(images) - begin)
             for i in range(count):
                 if not take_image(images[begin + i], states):
                     return begin + i
                 forward(convolutional, weights, states)
-                apart[i * stride : (i + 1) * stride] = states[seen_by_full:]
+                apart[i, seen_by_full:] = states[seen_by_full:]
             if count == IMAGES_AT_ONCE:
-                forward_batch(full_apart, batch, weights, apart)
+                forward(full_of_several, weights, apart.reshape(-1))
             else:
                 for i in range(count):
-                    forward(full_apart, weights, apart[i * stride : (i + 1) * stride])
+                    forward(full, weights, apart[i])
             for i in range(count):
-                of_image = apart[i * stride : (i + 1) * stride]
-                penalties(output_apart, weights, of_image, np.float32(1), out[begin + i])
+                penalties(output, weights, apart[i], np.float32(1), out[begin + i])
         return len(images)
 
     @njit(cache=True, nogil=True)
@@ -240,4 +213,10 @@ def programs_for(plan: Plan) -> Programs:
     def mirror(weights):
         finish_update(convolutional, weights)
 
-    return Programs(learn, learn_by_adam, curvature, read, mirror)
+    return Programs(
+        learn=learning(by_steps, plan.convolutional_weights),
+        learn_by_adam=learning(by_adam, plan.trained_weights),
+        curvature=curvature,
+        read=read,
+        mirror=mirror,
+    )

@@ -6,31 +6,22 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
 
-from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.known import Known, operation_on
 from lenet1998.kernels.layout import LANES, whole
 from lenet1998.kernels.simd import load, splat, store, sum_lanes
 
 
 @dataclass(frozen=True, kw_only=True)
 class RBF(Known):
-    """Plan of the output layer.
+    """Plan of the output layer."""
 
-    Attributes:
-        units: number of units below.
-        classes: number of centres.
-        inputs: where the states below start.
-        centres: where the centres start among the weights: rows of `padded` floats, zeros in the
-            padding.
-        trainable: whether they learn.
-    """
-
-    units: int
-    classes: int
-    inputs: int
-    centres: int
-    trainable: bool
+    units: int  # below
+    classes: int  # and centres
+    inputs: int  # where the states below start
+    centres: int  # where the centres start: rows of `padded` floats, zeros in the padding
+    trainable: bool  # whether they learn
 
     @property
     def padded(self) -> int:
@@ -42,39 +33,26 @@ class RBF(Known):
         return {"centres": np.add.outer(rows, np.arange(self.units))}
 
 
-def penalties(layer, weights, states, scale, out) -> None:
+@operation_on(RBF)
+def penalties(plan: RBF):
     """y_i = scale |x - w_i|^2 into `out`."""
-
-
-@overload(penalties)
-def _penalties(layer, weights, states, scale, out):
-    plan = known(layer, RBF)
-    if plan is None:
-        return None
     inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
 
     def compute(layer, weights, states, scale, out) -> None:
         for i in range(classes):
             total = splat(LANES, np.float32(0))
             for unit in range(0, padded, LANES):
-                difference = load(LANES, states, inputs + unit) - load(
-                    LANES, weights, centres + i * padded + unit
-                )
+                centre = load(LANES, weights, centres + i * padded + unit)
+                difference = load(LANES, states, inputs + unit) - centre
                 total = difference * difference + total
             out[i] = scale * sum_lanes(total)
 
     return compute
 
 
-def backward_rbf(layer, weights, states, slopes, errors) -> None:
+@operation_on(RBF)
+def backward_rbf(plan: RBF):
     """dE/dx_j = sum over i of slope_i (x_j - w_ij), slope_i = 2 scale dE/dy_i."""
-
-
-@overload(backward_rbf)
-def _backward_rbf(layer, weights, states, slopes, errors):
-    plan = known(layer, RBF)
-    if plan is None:
-        return None
     inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
 
     def send_back(layer, weights, states, slopes, errors) -> None:
@@ -89,15 +67,9 @@ def _backward_rbf(layer, weights, states, slopes, errors):
     return send_back
 
 
-def backward_centres(layer, weights, states, slopes, gradients) -> None:
+@operation_on(RBF)
+def backward_centres(plan: RBF):
     """Add dE/dw_ij = - slope_i (x_j - w_ij) to `gradients`, if the centres are trainable."""
-
-
-@overload(backward_centres)
-def _backward_centres(layer, weights, states, slopes, gradients):
-    plan = known(layer, RBF)
-    if plan is None:
-        return None
     if not plan.trainable:
         return lambda layer, weights, states, slopes, gradients: None
     inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
@@ -113,16 +85,6 @@ def _backward_centres(layer, weights, states, slopes, gradients):
 
 
 @register_jitable
-def winner(out, classes: int) -> int:
-    """The class with the smallest penalty, the first of equals."""
-    best = 0
-    for i in range(1, classes):
-        if out[i] < out[best]:
-            best = i
-    return best
-
-
-@register_jitable
 def loss_and_slopes(out, classes: int, right: int, is_map: bool, j, slopes) -> float:
     """The loss of one pattern, and dE/dy_i into `slopes`.
 
@@ -133,7 +95,9 @@ def loss_and_slopes(out, classes: int, right: int, is_map: bool, j, slopes) -> f
         slopes[:classes] = 0
         slopes[right] = 1
         return out[right]
-    least = min(j, out[winner(out, classes)])
+    least = j
+    for i in range(classes):
+        least = min(least, out[i])
     total = math.exp(least - j)
     for i in range(classes):
         slopes[i] = math.exp(least - out[i])
@@ -144,15 +108,9 @@ def loss_and_slopes(out, classes: int, right: int, is_map: bool, j, slopes) -> f
     return out[right] - least + math.log(total)
 
 
-def curvature_of_loss(layer, weights, states, scale, posterior, rubbish, errors) -> None:
+@operation_on(RBF)
+def curvature_of_loss(plan: RBF):
     """d2E/dx^2 of eq. 9 at the states below: 2 s p_rubbish + variance of dy_i/dx over p."""
-
-
-@overload(curvature_of_loss)
-def _curvature_of_loss(layer, weights, states, scale, posterior, rubbish, errors):
-    plan = known(layer, RBF)
-    if plan is None:
-        return None
     inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes
 
     def compute(layer, weights, states, scale, posterior, rubbish, errors) -> None:
@@ -173,18 +131,12 @@ def _curvature_of_loss(layer, weights, states, scale, posterior, rubbish, errors
     return compute
 
 
-def curvature_of_centres(layer, errors, gradients) -> None:
+@operation_on(RBF)
+def curvature_of_centres(plan: RBF):
     """Add d2E/dx^2 of the states below to each centre's h, if the centres are trainable.
 
     Eq. 7 bends as much along a centre as along the states.
     """
-
-
-@overload(curvature_of_centres)
-def _curvature_of_centres(layer, errors, gradients):
-    plan = known(layer, RBF)
-    if plan is None:
-        return None
     if not plan.trainable:
         return lambda layer, errors, gradients: None
     inputs, centres, padded, classes = plan.inputs, plan.centres, plan.padded, plan.classes

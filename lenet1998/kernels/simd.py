@@ -9,7 +9,7 @@ AVX-512, AVX2 or NEON as the machine has them.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -25,6 +25,8 @@ _FLOAT = ir.FloatType()
 _INDEX = ir.IntType(64)
 _UNALIGNED = 4  # bytes: rows of patches start at any float
 
+_Axes = tuple[tuple[int, int, int], ...]
+
 
 class Vector(types.Type):
     """`lanes` float32 values in one register (or a few, on a machine with narrower ones)."""
@@ -36,47 +38,51 @@ class Vector(types.Type):
 
 @register_model(Vector)
 class _VectorModel(PrimitiveModel):
-    def __init__(self, manager: Any, fe_type: Vector) -> None:
+    def __init__(self, manager, fe_type: Vector) -> None:
         super().__init__(manager, fe_type, ir.VectorType(_FLOAT, fe_type.lanes))
 
 
-def _address(context: Any, builder: Any, array_type: Any, array: Any, index: Any) -> Any:
+def _address(context, builder, array_type, array, index):
     data = context.make_array(array_type)(context, builder, array).data
     return builder.gep(data, [index])
 
 
-def _load(builder: Any, address: Any, lanes: int) -> Any:
+def _load(builder, address, lanes: int):
     pointer = builder.bitcast(address, ir.VectorType(_FLOAT, lanes).as_pointer())
     return builder.load(pointer, align=_UNALIGNED)
 
 
-def _store(builder: Any, vector: Any, address: Any) -> None:
+def _store(builder, vector, address) -> None:
     pointer = builder.bitcast(address, vector.type.as_pointer())
     builder.store(vector, pointer, align=_UNALIGNED)
 
 
-def _splat(builder: Any, scalar: Any, lanes: int) -> Any:
-    vector_type = ir.VectorType(_FLOAT, lanes)
-    undefined = ir.Constant(vector_type, ir.Undefined)
-    zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+def _shuffled(builder, lanes: Iterable[int], first, second=None):
+    """These lanes, counted through both vectors."""
+    mask = [*lanes]
+    second = ir.Constant(first.type, ir.Undefined) if second is None else second
+    mask_type = ir.VectorType(ir.IntType(32), len(mask))
+    return builder.shuffle_vector(first, second, ir.Constant(mask_type, mask))
+
+
+def _splat(builder, scalar, lanes: int):
+    undefined = ir.Constant(ir.VectorType(_FLOAT, lanes), ir.Undefined)
     first = builder.insert_element(undefined, scalar, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, undefined, zeros)
+    return _shuffled(builder, [0] * lanes, first)
 
 
-def _multiply_add(builder: Any, a: Any, b: Any, c: Any) -> Any:
-    name = f"llvm.fmuladd.v{a.type.count}f32"
-    function = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(a.type, [a.type] * 3), name
-    )
+def _multiply_add(builder, a, b, c):
+    kind, name = ir.FunctionType(a.type, [a.type] * 3), f"llvm.fmuladd.v{a.type.count}f32"
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
     return builder.call(function, [a, b, c])
 
 
 @intrinsic(prefer_literal=True)
-def load(typingctx: Any, lanes: Any, array: Any, index: Any) -> Any:
+def load(typingctx, lanes, array, index):
     """`array[index : index + lanes]` as a vector; `lanes` is a constant."""
     vector = Vector(lanes.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         address = _address(context, builder, signature.args[1], args[1], args[2])
         return _load(builder, address, vector.lanes)
 
@@ -84,10 +90,10 @@ def load(typingctx: Any, lanes: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic
-def store(typingctx: Any, vector: Any, array: Any, index: Any) -> Any:
+def store(typingctx, vector, array, index):
     """Write a vector to `array[index : index + lanes]`."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         _store(builder, args[0], _address(context, builder, signature.args[1], args[1], args[2]))
         return context.get_dummy_value()
 
@@ -95,35 +101,27 @@ def store(typingctx: Any, vector: Any, array: Any, index: Any) -> Any:
 
 
 @intrinsic(prefer_literal=True)
-def splat(typingctx: Any, lanes: Any, scalar: Any) -> Any:
+def splat(typingctx, lanes, scalar):
     """The same scalar in every lane; `lanes` is a constant."""
     vector = Vector(lanes.literal_value)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         return _splat(builder, args[1], vector.lanes)
 
     return vector(lanes, types.float32), codegen
 
 
 @intrinsic
-def sum_lanes(typingctx: Any, vector: Any) -> Any:
+def sum_lanes(typingctx, vector):
     """The sum of the lanes, added as a tree."""
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         (value,) = args
         count = value.type.count
         while count > 1:
             count //= 2
-            low, high = (
-                builder.shuffle_vector(
-                    value,
-                    ir.Constant(value.type, ir.Undefined),
-                    ir.Constant(
-                        ir.VectorType(ir.IntType(32), count), list(range(start, start + count))
-                    ),
-                )
-                for start in (0, count)
-            )
+            low = _shuffled(builder, range(count), value)
+            high = _shuffled(builder, range(count, 2 * count), value)
             value = builder.fadd(low, high)
         return builder.extract_element(value, ir.IntType(32)(0))
 
@@ -132,16 +130,8 @@ def sum_lanes(typingctx: Any, vector: Any) -> Any:
 
 @intrinsic(prefer_literal=True)
 def transpose(
-    typingctx: Any,
-    lanes: Any,
-    rows: Any,
-    source: Any,
-    source_start: Any,
-    source_stride: Any,
-    target: Any,
-    target_start: Any,
-    target_stride: Any,
-) -> Any:
+    typingctx, lanes, rows, source, source_start, source_stride, target, target_start, target_stride
+):
     """Write `rows` vectors of `lanes` floats as `lanes` vectors of `rows` floats and then zeros.
 
     `lanes` and `rows` <= `lanes` are constants. In registers, by shuffles: of rows half the lanes
@@ -150,12 +140,12 @@ def transpose(
     count, lane_count, index = rows.literal_value, lanes.literal_value, types.int64
     signature = types.void(lanes, rows, source, index, index, target, index, index)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         source_at = _address(context, builder, signature.args[2], args[2], args[3])
         target_at = _address(context, builder, signature.args[5], args[5], args[6])
         source_stride, target_stride = args[4], args[7]
 
-        def row_address(start: Any, stride: Any, row: int) -> Any:
+        def row_address(start, stride, row: int):
             return builder.gep(start, [builder.mul(stride, _INDEX(row))])
 
         empty = ir.Constant(ir.VectorType(_FLOAT, lane_count), [0.0] * lane_count)
@@ -165,8 +155,7 @@ def transpose(
             else empty
             for row in range(lane_count)
         ]
-        every, mask_type = range(lane_count), ir.VectorType(ir.IntType(32), lane_count)
-        distance = lane_count // 2
+        every, distance = range(lane_count), lane_count // 2
         while distance:
             # Of a pair of rows, the upper takes the lanes without this bit, the lower those with.
             without = [i if not i & distance else lane_count + i - distance for i in every]
@@ -174,9 +163,8 @@ def transpose(
             for row in every:
                 if not row & distance:
                     upper, lower = matrix[row], matrix[row + distance]
-                    for at, lanes_taken in ((row, without), (row + distance, with_bit)):
-                        mask = ir.Constant(mask_type, lanes_taken)
-                        matrix[at] = builder.shuffle_vector(upper, lower, mask)
+                    matrix[row] = _shuffled(builder, without, upper, lower)
+                    matrix[row + distance] = _shuffled(builder, with_bit, upper, lower)
             distance //= 2
         for row, vector in enumerate(matrix):
             _store(builder, vector, row_address(target_at, target_stride, row))
@@ -185,14 +173,14 @@ def transpose(
     return signature, codegen
 
 
-def _elementwise(emit: Callable[[Any, Any, Any], Any]) -> Callable[..., Any]:
-    """An operation on two vectors, or on a vector and a float32 that stands for all its lanes."""
+def _elementwise(python_operator: Any, emit: Callable[[Any, Any, Any], Any]) -> None:
+    """Let an operator take two vectors, or a vector and a float32 that stands for all its lanes."""
 
     @intrinsic
-    def operation(typingctx: Any, a: Any, b: Any) -> Any:
+    def operation(typingctx, a, b):
         vector = a if isinstance(a, Vector) else b
 
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        def codegen(context, builder, signature, args):
             left, right = (
                 value if isinstance(kind, Vector) else _splat(builder, value, vector.lanes)
                 for kind, value in zip(signature.args, args, strict=True)
@@ -202,23 +190,6 @@ def _elementwise(emit: Callable[[Any, Any, Any], Any]) -> Callable[..., Any]:
         operands = (kind if isinstance(kind, Vector) else types.float32 for kind in (a, b))
         return vector(*operands), codegen
 
-    return operation
-
-
-# "contract" lets a product and a sum become one instruction, rounded once.
-_OPERATIONS: dict[Any, Any] = {
-    operator.add: _elementwise(lambda builder, a, b: builder.fadd(a, b, flags=("contract",))),
-    operator.sub: _elementwise(lambda builder, a, b: builder.fsub(a, b, flags=("contract",))),
-    operator.mul: _elementwise(lambda builder, a, b: builder.fmul(a, b, flags=("contract",))),
-    operator.truediv: _elementwise(lambda builder, a, b: builder.fdiv(a, b)),
-    # 1 where it holds, else 0.
-    operator.gt: _elementwise(lambda b, x, y: b.uitofp(b.fcmp_ordered(">", x, y), x.type)),
-    min: _elementwise(lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y)),
-    max: _elementwise(lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y)),
-}
-
-
-def _overload(python_operator: Any, operation: Any) -> None:
     @overload(python_operator)
     def _(a, b):
         kinds = [kind for kind in (a, b) if isinstance(kind, Vector)]
@@ -228,8 +199,15 @@ def _overload(python_operator: Any, operation: Any) -> None:
         return None
 
 
-for _python_operator, _operation in _OPERATIONS.items():
-    _overload(_python_operator, _operation)
+# "contract" lets a product and a sum become one instruction, rounded once.
+_elementwise(operator.add, lambda builder, a, b: builder.fadd(a, b, flags=("contract",)))
+_elementwise(operator.sub, lambda builder, a, b: builder.fsub(a, b, flags=("contract",)))
+_elementwise(operator.mul, lambda builder, a, b: builder.fmul(a, b, flags=("contract",)))
+_elementwise(operator.truediv, lambda builder, a, b: builder.fdiv(a, b))
+# 1 where it holds, else 0.
+_elementwise(operator.gt, lambda b, x, y: b.uitofp(b.fcmp_ordered(">", x, y), x.type))
+_elementwise(min, lambda b, x, y: b.select(b.fcmp_ordered("<", x, y), x, y))
+_elementwise(max, lambda b, x, y: b.select(b.fcmp_ordered(">", x, y), x, y))
 
 
 @dataclass(frozen=True)
@@ -241,24 +219,17 @@ class Tile(Known):
     Every axis is a tuple of nested `(count, stride, stride)`, strides in floats; `rows` times
     `columns` accumulators live at once, so that product is bounded by the machine's registers
     (32 on AVX-512) and `rows` and `columns` are unrolled, while `sums` become loops.
-
-    Attributes:
-        lanes: width of a vector, a power of two.
-        sums: `(count, stride in a, stride in b)`, outermost first.
-        rows: `(count, stride in a, stride in c)`: scalars, each broadcast to all lanes.
-        columns: `(count, stride in b, stride in c)`: vectors.
-        start: what the sums start from: `"zero"`, `"c"` (they are added to what is there), or
-            `"vector"` (a bias, with the strides of c for columns).
     """
 
-    lanes: int
-    sums: tuple[tuple[int, int, int], ...]
-    rows: tuple[tuple[int, int, int], ...] = ()
-    columns: tuple[tuple[int, int, int], ...] = ()
-    start: str = "zero"
+    lanes: int  # width of a vector, a power of two
+    sums: _Axes  # (count, stride in a, stride in b), outermost first
+    rows: _Axes  # (count, stride in a, stride in c): scalars, each broadcast to all lanes
+    columns: _Axes  # (count, stride in b, stride in c): vectors
+    # what is added to: "c", what is there, or "vector", a bias, with c's strides for columns
+    start: str
 
 
-def _offsets(axes: tuple[tuple[int, int, int], ...]) -> Iterator[tuple[int, int]]:
+def _offsets(axes: _Axes) -> Iterator[tuple[int, int]]:
     """Both offsets of every step of nested axes."""
     for steps in product(*(range(count) for count, _, _ in axes)):
         yield (
@@ -268,24 +239,13 @@ def _offsets(axes: tuple[tuple[int, int, int], ...]) -> Iterator[tuple[int, int]
 
 
 @intrinsic
-def tile_product(
-    typingctx: Any,
-    tile_type: Any,
-    c: Any,
-    c_start: Any,
-    a: Any,
-    a_start: Any,
-    b: Any,
-    b_start: Any,
-    start: Any,
-    start_start: Any,
-) -> Any:
+def tile_product(typingctx, tile_type, c, c_start, a, a_start, b, b_start, start, start_start):
     """Compute one block of sums by its `Tile`; each array comes with the index to start from."""
     tile = tile_type.value
     index = types.int64
     signature = types.void(tile_type, c, index, a, index, b, index, start, index)
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+    def codegen(context, builder, signature, args):
         c_address, a_address, b_address, start_address = (
             _address(context, builder, signature.args[at], args[at], args[at + 1])
             for at in (1, 3, 5, 7)
@@ -293,22 +253,18 @@ def tile_product(
         vector_type = ir.VectorType(_FLOAT, tile.lanes)
         rows, columns = list(_offsets(tile.rows)), list(_offsets(tile.columns))
 
-        def at(address: Any, offset: int) -> Any:
+        def at(address, offset: int):
             return builder.gep(address, [_INDEX(offset)])
 
         accumulators = {}
         for (_, c_row), (_, c_column) in product(rows, columns):
             accumulator = cgutils.alloca_once(builder, vector_type)
-            if tile.start == "zero":
-                first = ir.Constant(vector_type, [0.0] * tile.lanes)
-            elif tile.start == "c":
-                first = _load(builder, at(c_address, c_row + c_column), tile.lanes)
-            else:
-                first = _load(builder, at(start_address, c_column), tile.lanes)
-            builder.store(first, accumulator)
+            from_c = tile.start == "c"
+            first = at(c_address, c_row + c_column) if from_c else at(start_address, c_column)
+            builder.store(_load(builder, first, tile.lanes), accumulator)
             accumulators[c_row, c_column] = accumulator
 
-        def sum_over(axes: Any, a_pointer: Any, b_pointer: Any) -> None:
+        def sum_over(axes, a_pointer, b_pointer) -> None:
             if axes:
                 (count, a_stride, b_stride), *inner = axes
                 with cgutils.for_range(builder, _INDEX(count)) as loop:

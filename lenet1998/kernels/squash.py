@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba.extending import overload, register_jitable
+from numba.extending import register_jitable
+from torch import nn
 
-from lenet1998.kernels.known import Known, known
+from lenet1998.kernels.known import Known, overload_for
 from lenet1998.kernels.layout import LANES
 from lenet1998.kernels.simd import load, store
 from lenet1998.layers import Squash
@@ -32,7 +33,13 @@ class Unsquashed(Known):
     """f(a) = a: of the input, and of layers that nothing follows."""
 
 
-Follower = Tanh | Rectifier | Unsquashed
+def follower(module: nn.Module) -> Tanh | Rectifier | Unsquashed | None:
+    """What follows a layer, for the kernels; None for what has none."""
+    if isinstance(module, Squash):
+        return Tanh(module.AMPLITUDE, module.SLOPE)
+    if isinstance(module, nn.ReLU):
+        return Rectifier()
+    return Unsquashed() if isinstance(module, nn.Identity) else None
 
 
 def squashed(kind, activation) -> Any:
@@ -69,11 +76,8 @@ _P = (1.1439332962, 0.06814105064, 7.956915069e-4, 2.112739821e-6, 6.230990168e-
 _Q = (1.0, 0.2077154219, 5.130818114e-3, 2.921645319e-5, 3.129908066e-8)
 
 
-@overload(squashed)
-def _tanh(kind, activation):
-    plan = known(kind, Tanh)
-    if plan is None:
-        return None
+@overload_for(squashed, Tanh)
+def _tanh(plan: Tanh):
     # Any tanh is that of 1998 stretched along both axes, which its coefficients take up.
     along, up = plan.slope / Squash.SLOPE, plan.amplitude / Squash.AMPLITUDE
     limit = np.float32(_LIMIT / along)
@@ -90,11 +94,8 @@ def _tanh(kind, activation):
     return tanh
 
 
-@overload(error_through)
-def _through_tanh(kind, order, error, state):
-    plan = known(kind, Tanh)
-    if plan is None:
-        return None
+@overload_for(error_through, Tanh)
+def _through_tanh(plan: Tanh):
     slope_at_0 = np.float32(plan.slope * plan.amplitude)
     minus_fall = np.float32(-plan.slope / plan.amplitude)
 
@@ -107,27 +108,23 @@ def _through_tanh(kind, order, error, state):
     return through_tanh
 
 
-@overload(squashed)
-def _rectifier(kind, activation):
-    if known(kind, Rectifier) is None:
-        return None
+@overload_for(squashed, Rectifier)
+def _rectifier(plan: Rectifier):
     zero = np.float32(0)
     return lambda kind, activation: max(activation, zero)
 
 
-@overload(error_through)
-def _through_rectifier(kind, order, error, state):
-    if known(kind, Rectifier) is None:
-        return None
+@overload_for(error_through, Rectifier)
+def _through_rectifier(plan: Rectifier):
     zero = np.float32(0)
     return lambda kind, order, error, state: (state > zero) * error  # 0 and 1 are their squares
 
 
-@overload(squashed)
-def _unsquashed(kind, activation):
-    return (lambda kind, activation: activation) if known(kind, Unsquashed) else None
+@overload_for(squashed, Unsquashed)
+def _unsquashed(plan: Unsquashed):
+    return lambda kind, activation: activation
 
 
-@overload(error_through)
-def _through_unsquashed(kind, order, error, state):
-    return (lambda kind, order, error, state: error) if known(kind, Unsquashed) else None
+@overload_for(error_through, Unsquashed)
+def _through_unsquashed(plan: Unsquashed):
+    return lambda kind, order, error, state: error

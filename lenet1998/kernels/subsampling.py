@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import overload
 
-from lenet1998.kernels.known import known
-from lenet1998.kernels.operations import backward, finish_update, forward
+from lenet1998 import layers
+from lenet1998.kernels.known import overload_for
+from lenet1998.kernels.layout import Ground, Layer, lanes_for, lay_out, whole
+from lenet1998.kernels.operations import backward, forward
 from lenet1998.kernels.simd import load, store
 from lenet1998.kernels.squash import error_through, squash
-from lenet1998.kernels.windows import Windows
+from lenet1998.kernels.windows import Windows, halved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,17 +23,19 @@ class Subsampling(Windows):
     bias: int
 
     def positions(self) -> dict[str, np.ndarray]:
-        """Where each value of the module's parameters lies among the weights."""
         maps = np.arange(self.maps)
         return {"coefficient": self.coefficients + maps, "bias": self.bias + maps}
 
 
-@overload(forward)
-def _forward(layer, weights, states):
-    plan = known(layer, Subsampling)
-    if plan is None:
-        return None
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
+@lay_out.register
+def _(module: layers.Subsampling, ground: Ground) -> Layer | None:
+    padded, weights = whole(ground.maps, lanes_for(ground.maps)), ground.weights
+    return halved(Subsampling, ground, coefficients=weights.take(padded), bias=weights.take(padded))
+
+
+@overload_for(forward, Subsampling)
+def _forward(plan: Subsampling):
+    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
     inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
     below, kind = plan.in_row, plan.squash
 
@@ -55,12 +58,9 @@ def _forward(layer, weights, states):
     return subsample
 
 
-@overload(backward)
-def _backward(layer, order, weights, states, factors, errors, gradients):
-    plan = known(layer, Subsampling)
-    if plan is None:
-        return None
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.out_side
+@overload_for(backward, Subsampling)
+def _backward(plan: Subsampling):
+    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
     inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
     below, kind = plan.in_row, plan.squash_below
     window = (0, padded, below, below + padded)
@@ -90,8 +90,3 @@ def _backward(layer, order, weights, states, factors, errors, gradients):
             store(of_bias, gradients, bias + lane)
 
     return backward_subsampling
-
-
-@overload(finish_update)
-def _finish_update(layer, weights):
-    return (lambda layer, weights: None) if known(layer, Subsampling) else None

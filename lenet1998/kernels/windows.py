@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from lenet1998.kernels.known import Known
-from lenet1998.kernels.layout import lanes_for, whole
-from lenet1998.kernels.squash import Follower
+from lenet1998.kernels.layout import Ground, Layer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windows(Known):
+class Windows(Layer):
     """Plan of a layer whose units each read a window of one map.
 
-    Attributes:
-        maps: number of maps.
-        in_side: side of the square input maps, even.
-        inputs: where the states start that it reads; pixels lie `padded` floats apart.
-        outputs: where its own states start; pixels lie `maps` floats apart, so that the next
-            layer finds each row of its patches in one run.
-        squash, squash_below: what its own units and those below are squashed by.
+    The pixels below lie `padded` floats apart, its own `maps`, so that the next layer finds each
+    row of its patches in one run.
     """
-
-    maps: int
-    in_side: int
-    inputs: int
-    outputs: int
-    squash: Follower
-    squash_below: Follower
-
-    @property
-    def out_side(self) -> int:
-        return self.in_side // 2
-
-    @property
-    def lanes(self) -> int:
-        return lanes_for(self.maps)
-
-    @property
-    def padded(self) -> int:
-        return whole(self.maps, self.lanes)
 
     @property
     def in_row(self) -> int:
         return self.in_side * self.padded
+
+
+def halved(kind: type[Windows], ground: Ground, **own: Any) -> Layer | None:
+    """The plan of such a layer on some ground; None where it does not fit."""
+    if ground.is_full or ground.side % 2:
+        return None
+    side, maps = ground.side // 2, ground.maps
+    return ground.stand(kind, side**2 * maps, maps=maps, side=side, **own)

@@ -1,9 +1,10 @@
-"""Second derivatives by back-propagation (appendix C, eqs. 23 to 27).
+"""Each kind of layer's share in the back-propagation of second derivatives (eqs. 23 to 27).
 
 What the diagonal Levenberg-Marquardt rule needs is one non-negative number per parameter: how
 sharply the loss bends along it. The paper gets it at the price of one more backward pass, with
 two approximations: off-diagonal terms are dropped at every layer, and so is the term with the
 squashing function's own second derivative (Gauss-Newton), which could be negative.
+`learning.rule` puts the shares together.
 """
 
 from __future__ import annotations
@@ -17,102 +18,29 @@ from torch.func import functional_call
 
 from lenet1998.layers import Squash, Subsampling
 from lenet1998.losses import posterior
-from lenet1998.models.base import ClassicNetwork
+
+__all__ = [
+    *("OutputCurvature", "check_curvature", "loss_curvature"),
+    *("squash_derivative", "through_sums"),
+]
 
 OutputCurvature = float | Callable[[Tensor], Tensor]
 """d2E/dx^2 at the states x of F6: a constant, or a function `(N, units) -> (N, units)`."""
 
 
-def gauss_newton_diagonal(
-    net: ClassicNetwork, images: Tensor, output_curvature: OutputCurvature = 1.0
-) -> dict[str, Tensor]:
-    """The second derivative h_kk of the mean loss along each trainable parameter.
-
-    Two rules, layer by layer from the top. Through a squash (eq. 27, the f'' of eq. 26 dropped)
-
-        d2E/da_i^2 = f'(a_i)^2 d2E/dx_i^2
-
-    and through the weighted sums, with a sum over the connections that share a weight (eq. 25)
-
-        h_k        = sum over (i, j) in V_k of d2E/da_i^2 x_j^2
-        d2E/dx_k^2 = sum over i of u_ik^2 d2E/da_i^2
-
-    Centres that learn, which the paper has no rule for, take the mean of what enters at the states
-    of F6: eq. 7 bends as much along a centre as along a state.
-
-    Args:
-        net: a network that names its `TRAINED_LAYERS` in order, such as `LeNet5Classic`.
-        images: `(N, 1, 32, 32)`, N >= 1; the result is the mean over them.
-        output_curvature: what enters at the states of F6. The authors' software takes the constant
-            1 for half squared distances whatever the loss, so that labels play no part; in general
-            twice the penalty scale. `loss_curvature` gives the exact alternative.
-
-    Returns:
-        A tensor >= 0 of the parameter's shape for each name of `net.named_parameters()`.
-
-    Raises:
-        ValueError: for an empty batch.
-    """
-    if len(images) == 0:
-        raise ValueError("the mean curvature of no image is undefined: expected at least one image")
-    with torch.no_grad():
-        layers = [(name, net.get_submodule(name)) for name in net.TRAINED_LAYERS]
-        states = [images]
-        for name, layer in layers:
-            states.append(net.squash_after(name)(layer(_as_input(layer, states[-1]))))
-
-        if callable(output_curvature):
-            curvature = output_curvature(states[-1])
-        else:
-            curvature = torch.full_like(states[-1], output_curvature)
-        diagonal: dict[str, Tensor] = {}
-        for name, parameter in net.named_parameters():
-            if name == "output.centres":
-                diagonal[name] = curvature.mean(0).expand_as(parameter)
-        for (name, layer), below, state in zip(
-            reversed(layers), reversed(states[:-1]), reversed(states[1:]), strict=True
-        ):
-            slope = squash_derivative(net.squash_after(name), state)
-            of_sums = curvature.view_as(state) * slope.square()
-            of_parameters, curvature = back_propagate_curvature(
-                layer, _as_input(layer, below), of_sums
-            )
-            for of_layer, summed in of_parameters.items():
-                diagonal[f"{name}.{of_layer}"] = summed / len(images)
-        return diagonal
-
-
-def _as_input(layer: nn.Module, state: Tensor) -> Tensor:
-    return state.flatten(1) if isinstance(layer, nn.Linear) else state
-
-
-@singledispatch
 def squash_derivative(squash: nn.Module, state: Tensor) -> Tensor:
-    """f'(a) of what follows a layer, from the states x = f(a).
-
-    Raises:
-        TypeError: for a function that none is registered for.
-    """
+    """f'(a) of what follows a layer, from the states x = f(a); TypeError where none is known."""
+    if isinstance(squash, Squash):
+        return squash.derivative(state)
+    if isinstance(squash, nn.ReLU):
+        return (state > 0).to(state)
+    if isinstance(squash, nn.Identity):
+        return torch.ones_like(state)
     raise TypeError(f"no derivative is known for {type(squash).__name__} after a layer")
 
 
-@squash_derivative.register
-def _(squash: Squash, state: Tensor) -> Tensor:
-    return squash.derivative(state)
-
-
-@squash_derivative.register
-def _(squash: nn.ReLU, state: Tensor) -> Tensor:
-    return (state > 0).to(state)
-
-
-@squash_derivative.register
-def _(squash: nn.Identity, state: Tensor) -> Tensor:
-    return torch.ones_like(state)
-
-
 @singledispatch
-def back_propagate_curvature(
+def through_sums(
     layer: nn.Module, inputs: Tensor, curvature: Tensor
 ) -> tuple[Mapping[str, Tensor], Tensor]:
     """One layer's share of eqs. 24 to 27.
@@ -121,8 +49,8 @@ def back_propagate_curvature(
     every weight and every input squared; so its own backward pass on squares does the work.
 
     Args:
-        layer: a layer whose output is linear in its inputs and in its parameters.
-        inputs: what it saw, `(N, ...)`.
+        layer: one whose output is linear in its inputs and in its parameters.
+        inputs: what it saw, `(N, ...)`; a full layer sees them in one row.
         curvature: d2E/da^2, of the shape of its output.
 
     Returns:
@@ -134,7 +62,7 @@ def back_propagate_curvature(
     return dict(zip(squares, of_parameters, strict=True)), of_inputs
 
 
-@back_propagate_curvature.register
+@through_sums.register
 def _(layer: Subsampling, inputs: Tensor, curvature: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:
     # The coefficient weighs the sum of the window, so that sum is its x_j, squared as a whole.
     ones, zeros = torch.ones_like(layer.coefficient), torch.zeros_like(layer.bias)
@@ -149,8 +77,8 @@ def _(layer: Subsampling, inputs: Tensor, curvature: Tensor) -> tuple[Mapping[st
     return of_parameters, of_inputs
 
 
-@back_propagate_curvature.register(nn.AvgPool2d)
-@back_propagate_curvature.register(nn.MaxPool2d)
+@through_sums.register(nn.AvgPool2d)
+@through_sums.register(nn.MaxPool2d)
 def _(layer: nn.Module, inputs: Tensor, curvature: Tensor) -> tuple[Mapping[str, Tensor], Tensor]:
     # Windows do not overlap, so an input has one connection, and (u sqrt(c))^2 is u^2 c. The
     # inputs stay as they are: their squares may have their maximum elsewhere.
@@ -162,11 +90,22 @@ def _backward(
     layer: nn.Module, parameters: Mapping[str, Tensor], inputs: Tensor, errors: Tensor
 ) -> tuple[Tensor, ...]:
     """What the layer's backward pass makes of `errors`: of each parameter, and of the inputs."""
+    if isinstance(layer, nn.Linear):
+        inputs = inputs.flatten(1)
     with torch.enable_grad():
         leaves = {name: value.detach().requires_grad_() for name, value in parameters.items()}
         below = inputs.detach().requires_grad_()
         outputs = functional_call(layer, leaves, (below,))
         return torch.autograd.grad(outputs, (*leaves.values(), below), errors)
+
+
+def check_curvature(parameters: Mapping[str, Tensor], diagonal: Mapping[str, Tensor]) -> None:
+    """ValueError, naming it, for a parameter that has no value, or values of another shape."""
+    for name, parameter in parameters.items():
+        if name not in diagonal or diagonal[name].shape != parameter.shape:
+            held = tuple(diagonal[name].shape) if name in diagonal else "nothing"
+            expected = tuple(parameter.shape)
+            raise ValueError(f"curvature of {name}: expected shape {expected}, got {held}")
 
 
 def loss_curvature(

@@ -1,36 +1,37 @@
-"""Learning one pattern at a time: the readable trainer and the fused one, with the same results."""
+"""Learning one pattern at a time: the readable trainer, and what a pass of any trainer is."""
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from lenet1998.learning.curvature import OutputCurvature, gauss_newton_diagonal, loss_curvature
+from lenet1998.data import Dataset
+from lenet1998.data.field import check_levels
+from lenet1998.learning import rule
+from lenet1998.learning.curvature import OutputCurvature, check_curvature, loss_curvature
+from lenet1998.learning.learner import Learner, Part
+from lenet1998.learning.patterns import SAMPLE, Patterns, generator
 from lenet1998.learning.recipe import Recipe
-from lenet1998.learning.sdlm import StochasticDiagonalLM
-from lenet1998.losses import map_loss, mle_loss
-from lenet1998.models.base import ClassicNetwork
-from lenet1998.models.checks import check_levels
+from lenet1998.models.chain import ChainNetwork
 
-_BATCH = 500  # images at once, so that the maps of a batch stay small
+__all__ = ["OnlineTrainer", "ReferenceTrainer", "Seen"]
+
+NO_CURVATURE = "no curvature yet: call set_curvature(estimate_curvature(images)) before learn"
+
+_CHUNK = 2000  # patterns in a part of a pass, about a tenth of a second
 
 
 class Seen(NamedTuple):
     """What a trainer saw of each pattern before it updated on it."""
 
-    penalties: Tensor
-    """`(N, classes)`, on the recipe's penalty scale."""
-    energies: Tensor
-    """`(N,)`, the loss."""
-
-    def errors(self, labels: Tensor) -> int:
-        """How many of the patterns the network misread when it saw them."""
-        return int((self.penalties.argmin(1) != labels).sum())
+    penalties: Tensor  # (N, classes), on the recipe's penalty scale
+    energies: Tensor  # (N,), the loss
 
 
 class OnlineTrainer(ABC):
@@ -47,16 +48,13 @@ class OnlineTrainer(ABC):
             passes are the caller's.
     """
 
-    def __init__(self, net: ClassicNetwork, recipe: Recipe) -> None:
+    def __init__(self, net: ChainNetwork, recipe: Recipe) -> None:
         self.net = net
         self.recipe = recipe
 
     @abstractmethod
     def estimate_curvature(self, images: Tensor) -> dict[str, Tensor]:
-        """h of each trainable parameter, the mean over the images (eqs. 23 to 27).
-
-        Args:
-            images: `(N, 1, 32, 32)` float32, N >= 1.
+        """h of each trainable parameter, the mean over `(N, 1, 32, 32)` float32 (eqs. 23 to 27).
 
         Raises:
             ValueError: for no image, another shape, NaN, or levels that are not the paper's.
@@ -75,9 +73,8 @@ class OnlineTrainer(ABC):
         """One update for each index in `order`, in that order.
 
         Args:
-            images: `(P, 1, 32, 32)` float32, the training set.
-            labels: `(P,)` int64.
-            order: `(N,)` int64, indices into the training set.
+            images, labels: `(P, 1, 32, 32)` float32 and `(P,)` int64, the training set.
+            order: `(N,)` int64, indices into it.
             eta: the global rate.
 
         Returns:
@@ -89,158 +86,77 @@ class OnlineTrainer(ABC):
                 before the pattern in question stand.
         """
 
-    @abstractmethod
-    def read(self, images: Tensor) -> Tensor:
-        """Penalties of images, nothing learnt.
-
-        Args:
-            images: `(N, 1, 32, 32)` float32.
-
-        Returns:
-            `(N, classes)`, squared distances.
-
-        Raises:
-            ValueError: for another shape, NaN, or levels that are not the paper's.
-        """
-
 
 class ReferenceTrainer(OnlineTrainer):
-    """The rule in plain PyTorch: autograd, and `StochasticDiagonalLM`."""
+    """The rule in plain PyTorch, as `learning.rule` has it."""
 
-    def __init__(self, net: ClassicNetwork, recipe: Recipe) -> None:
+    def __init__(self, net: ChainNetwork, recipe: Recipe) -> None:
         super().__init__(net, recipe)
-        self._sdlm = StochasticDiagonalLM(net, eta=1.0, mu=recipe.mu)
-        self._optimizer: torch.optim.Optimizer = self._sdlm
-
-    def _output_curvature(self) -> OutputCurvature:
-        recipe = self.recipe
-        if recipe.output_curvature == "constant":
-            return 2 * recipe.penalty_scale
-        return loss_curvature(
-            self.net.output.centres,
-            loss=recipe.loss,
-            penalty_scale=recipe.penalty_scale,
-            j=recipe.j,
-        )
+        self._curvature: Mapping[str, Tensor] | None = None
+        self._adam: torch.optim.Adam | None = None
 
     def estimate_curvature(self, images: Tensor) -> dict[str, Tensor]:
         check_levels(images)
-        return gauss_newton_diagonal(self.net, images, self._output_curvature())
+        recipe, centres = self.recipe, self.net.output.centres
+        entering: OutputCurvature = 2 * recipe.penalty_scale
+        if recipe.output_curvature == "loss":
+            scale, j = recipe.penalty_scale, recipe.j
+            entering = loss_curvature(centres, loss=recipe.loss, penalty_scale=scale, j=j)
+        return rule.gauss_newton_diagonal(self.net, images, entering)
 
     def set_curvature(self, diagonal: Mapping[str, Tensor]) -> None:
-        if self.recipe.rule != "sdlm":
-            diagonal = {name: torch.zeros_like(h) for name, h in diagonal.items()}
-        self._sdlm.set_curvature(diagonal)
+        check_curvature(dict(self.net.named_parameters()), diagonal)
+        is_sdlm = self.recipe.rule == "sdlm"
+        self._curvature = {
+            name: h.clone() if is_sdlm else torch.zeros_like(h) for name, h in diagonal.items()
+        }
         if self.recipe.rule == "adam":
-            self._optimizer = torch.optim.Adam(self.net.parameters())
-
-    def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
-        recipe = self.recipe
-        self._optimizer.param_groups[0]["lr" if recipe.rule == "adam" else "eta"] = eta
-        penalties, energies = [], []
-        for pattern in order.tolist():
-            image, label = images[pattern : pattern + 1], labels[pattern : pattern + 1]
-            check_levels(image)
-            seen = recipe.penalty_scale * self.net(image)
-            loss = (
-                map_loss(seen, label, recipe.j) if recipe.loss == "map" else mle_loss(seen, label)
-            )
-            self._optimizer.zero_grad()
-            loss.backward()
-            self._optimizer.step()
-            penalties.append(seen.detach())
-            energies.append(loss.detach())
-        if not penalties:
-            return Seen(images.new_zeros(0, len(self.net.output.centres)), images.new_zeros(0))
-        return Seen(torch.cat(penalties), torch.stack(energies))
-
-    def read(self, images: Tensor) -> Tensor:
-        check_levels(images)
-        with torch.no_grad():
-            return torch.cat([self.net(batch) for batch in images.split(_BATCH)])
-
-
-class FusedTrainer(OnlineTrainer):
-    """The same rule in compiled kernels: forward, backward and update in one call.
-
-    Float32 on the CPU. Results equal the reference's but for the rounding of sums.
-
-    Raises:
-        TypeError: if the network's parameters are not float32 on the CPU.
-    """
-
-    def __init__(self, net: ClassicNetwork, recipe: Recipe) -> None:
-        from lenet1998.kernels.packed import PackedNetwork
-
-        super().__init__(net, recipe)
-        self._packed = PackedNetwork(net)
-        self._curvature: np.ndarray | None = None
-        self._means, self._squares, self._taken = self._packed.zeros(), self._packed.zeros(), 0
-
-    def estimate_curvature(self, images: Tensor) -> dict[str, Tensor]:
-        if len(images) == 0:
-            raise ValueError(
-                "the mean curvature of no image is undefined: expected at least one image"
-            )
-        packed, recipe = self._packed, self.recipe
-        packed.pack()
-        total = packed.zeros()
-        seen = packed.programs.curvature(
-            packed.weights,
-            np.float32(recipe.penalty_scale),
-            recipe.output_curvature == "loss",
-            recipe.loss == "map",
-            np.float32(recipe.j),
-            packed.rows(images),
-            total,
-        )
-        check_levels(images[seen : seen + 1])
-        total /= len(images)
-        return packed.gather(total)
-
-    def set_curvature(self, diagonal: Mapping[str, Tensor]) -> None:
-        self._curvature = self._packed.scatter(diagonal)
-        if self.recipe.rule != "sdlm":
-            self._curvature[:] = 0
-        self._means[:], self._squares[:], self._taken = 0, 0, 0
+            self._adam = torch.optim.Adam(self.net.parameters())
 
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         if self._curvature is None:
-            raise RuntimeError(
-                "no curvature yet: call set_curvature(estimate_curvature(images)) before learn"
-            )
-        packed, recipe = self._packed, self.recipe
-        packed.pack()
-        penalties = np.empty((len(order), packed.plan.output.classes), np.float32)
-        energies = np.empty(len(order), np.float32)
-        patterns = (
-            np.float32(recipe.penalty_scale),
-            recipe.loss == "map",
-            np.float32(recipe.j),
-            packed.rows(images),
-            labels.numpy(),
-            order.numpy(),
-            penalties,
-            energies,
-        )
-        # Padding and absent connections get no step, and so stay 0.
-        steps = packed.zeros()
-        np.multiply(packed.live, np.float32(eta), steps)
-        if recipe.rule == "adam":
-            moments = (self._means, self._squares, self._taken)
-            seen = packed.programs.learn_by_adam(packed.weights, steps, *moments, *patterns)
-            self._taken += seen
-        else:
-            steps /= self._curvature + np.float32(recipe.mu)
-            seen = packed.programs.learn(packed.weights, steps, *patterns)
-        packed.unpack()
-        check_levels(images[order[seen : seen + 1]])
-        return Seen(torch.from_numpy(penalties), torch.from_numpy(energies))
+            raise RuntimeError(NO_CURVATURE)
+        penalties = [images.new_zeros(0, len(self.net.output.centres))]
+        energies = [images.new_zeros(0)]
+        update = partial(self._update, eta, self._curvature)
+        for pattern in order.split(1):
+            check_levels(images[pattern])
+            for seen, energy in rule.learn(self.net, images, labels, pattern, self.recipe, update):
+                penalties.append(seen)
+                energies.append(energy[None])
+        return Seen(torch.cat(penalties), torch.cat(energies))
 
-    def read(self, images: Tensor) -> Tensor:
-        self._packed.pack()
-        return self._packed.read(images)
+    def _update(self, eta: float, h: Mapping[str, Tensor], gradient: Mapping[str, Tensor]) -> None:
+        for name, parameter in self.net.named_parameters():
+            if self._adam is None:
+                rule.step(parameter, gradient[name], h[name], eta, self.recipe.mu)
+            else:
+                parameter.grad = gradient[name]
+        if self._adam is not None:
+            self._adam.param_groups[0]["lr"] = eta
+            self._adam.step()
 
 
-TRAINERS: dict[str, type[OnlineTrainer]] = {"fused": FusedTrainer, "torch": ReferenceTrainer}
-"""The trainers by the name of the engine."""
+class OnlineLearner(Learner):
+    """A network that learns by the rule of 1998, pass by pass (section III.B)."""
+
+    def __init__(self, trainer: OnlineTrainer, dataset: Dataset) -> None:
+        self._trainer = trainer
+        self._patterns = Patterns(trainer.recipe, dataset)
+        self.patterns = len(self._patterns)
+
+    def eta(self, number: int) -> float:
+        return self._trainer.recipe.eta(number)
+
+    def learn(self, number: int) -> Iterator[Part]:
+        trainer, recipe = self._trainer, self._trainer.recipe
+        images, labels, order = self._patterns.of_pass(number)
+        sample = order[generator(recipe.seed, SAMPLE, number).permutation(len(order))]
+        few = images[sample[: recipe.curvature_patterns]]
+        trainer.set_curvature(trainer.estimate_curvature(few))
+        for chunk in order.split(_CHUNK):
+            started = time.perf_counter()
+            seen = trainer.learn(images, labels, chunk, recipe.eta(number))
+            seconds = time.perf_counter() - started
+            errors = int((seen.penalties.argmin(1) != labels[chunk]).sum())
+            yield Part(len(chunk), errors, seen.energies.double().sum().item(), seconds)

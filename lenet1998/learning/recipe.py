@@ -1,47 +1,132 @@
-"""Every choice that the paper fixes or leaves open, in one place."""
+"""Every choice of a training run in one place: those that the paper fixes, or leaves open."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, ClassVar, Self
 
+import msgspec
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from lenet1998.data.distortions import LEANING, Distortions
+from lenet1998 import catalogue
+from lenet1998.data.distortions import Distortions
 from lenet1998.layers import Subsampling, TableConv2d
-from lenet1998.models.base import ClassicNetwork
-from lenet1998.models.variants import VARIANTS
+from lenet1998.models.chain import ChainNetwork
+from lenet1998.models.network import Network
+
+__all__ = ["PRINTED_SCHEDULE", "MinibatchRecipe", "Recipe", "TrainingRecipe", "initialise"]
 
 PRINTED_SCHEDULE = ((1, 5e-4), (3, 2e-4), (6, 1e-4), (9, 5e-5), (13, 1e-5))
 """Section III.B: the global rate eta from each of these passes on."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """How one network is trained. Saved with every run.
-
-    The defaults are the preset `paper`; the comments say what is printed.
+class TrainingRecipe(ABC):
+    """What all recipes have in common.
 
     Attributes:
         name: of the preset, or one that tells it from others, such as `paper,mu=0.02` of a study.
-        seed: of the initial weights, the order of the patterns and the patterns of each curvature
-            estimate. Not printed.
+        seed: of the starting parameters, the order of the patterns and all else that is random.
+        network: what is trained, a name of `lenet1998.catalogue`.
+
+    Raises:
+        ValueError: for a choice that there is not, or a number that is out of its range.
+    """
+
+    ENGINES: ClassVar[tuple[str, ...]] = ("torch",)  # what can carry it out, the usual first
+
+    name: str = ""
+    seed: int = 0
+    network: str = "lenet5-classic"
+
+    @property
+    @abstractmethod
+    def passes(self) -> int:
+        """Through the training set."""
+
+    def __post_init__(self) -> None:
+        catalogue.find(self.network)
+
+    def build(self) -> Network:
+        """A new network with its starting parameters, a function of the seed alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(self.seed)
+            return catalogue.find(self.network).build()
+
+    def lasting(self, passes: int) -> Self:
+        """The recipe for so many passes."""
+        return self
+
+    def choices(self) -> dict[str, Any]:
+        """What tells it from the default of its kind, but for name and seed."""
+        usual = asdict(type(self)(self.name, self.seed))
+        return {name: value for name, value in asdict(self).items() if value != usual[name]}
+
+    def to_json(self) -> str:
+        """The recipe as a JSON object; `from_json` reads it back."""
+        return json.dumps(asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` wrote; ValueError as `from_values`, or for text that is no JSON."""
+        return cls.from_values(json.loads(text))
+
+    @classmethod
+    def from_values(cls, values: Any) -> Self:
+        """A recipe from its JSON object, of which fields may be missing.
+
+        Raises:
+            ValueError: for what is no such object, an unknown field or a bad value.
+        """
+        recipe = msgspec.convert(values, cls)
+        unknown = list(_unknown(values, asdict(recipe)))
+        if unknown:
+            names = ", ".join(asdict(recipe))
+            raise ValueError(f"recipe: no field {', '.join(unknown)}: expected some of {names}")
+        return recipe
+
+    def _expect(self, holds: bool, name: str, words: str) -> None:
+        if not holds:
+            raise ValueError(f"recipe: expected {name} {words}, got {getattr(self, name)!r}")
+
+    def _expect_one_of(self, name: str, *allowed: str) -> None:
+        self._expect(getattr(self, name) in allowed, name, " or ".join(map(repr, allowed)))
+
+
+def _unknown(values: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in values.items():
+        if name not in known:
+            yield name
+        elif isinstance(value, Mapping):
+            yield from (f"{name}.{inner}" for inner in _unknown(value, known[name]))
+
+
+@dataclass(frozen=True)
+class Recipe(TrainingRecipe):
+    """How a network learns by the rule of 1998, one pattern at a time. Saved with every run.
+
+    The defaults are the preset `paper`. "Printed" is what the paper says, "open" that it does not.
+
+    Attributes:
+        seed: also of the patterns of each curvature estimate. Open.
+        network: one that ends in penalties: LeNet-5, or LeNet-5 with a part replaced.
         init_bound, init_power: weights start uniform in +- init_bound / F^init_power, F the fan-in
             (for C3 that of each map). Printed: 2.4 and 1 (appendix A), which does not learn.
-            Biases start at 0 and the coefficients of S2 and S4 at the bound of their fan-in 4;
-            neither is printed.
+            Biases start at 0 and the coefficients of S2 and S4 at the bound of their fan-in 4:
+            open.
         penalty_scale: penalties are this times the squared distance. Printed: 1 (eq. 7).
-        loss: `"map"` (eq. 9) or `"mle"` (eq. 8). Which one gave 0.95 % is not printed.
-        j: penalty of the rubbish class of eq. 9. Not printed.
+        loss: `"map"` (eq. 9) or `"mle"` (eq. 8). Which one gave 0.95 % is open.
+        j: penalty of the rubbish class of eq. 9. Open.
         mu: of the step eta / (mu + h). Printed: 0.02.
         schedule: `(first pass, eta)`, ascending. Printed as `PRINTED_SCHEDULE`.
         curvature_patterns: patterns in the estimate of h before each pass. Printed: 500.
         output_curvature: what enters the back-propagation of second derivatives at F6:
-            `"constant"`, twice the penalty scale, or `"loss"`, the loss's own. Not printed.
+            `"constant"`, twice the penalty scale, or `"loss"`, the loss's own. Open.
         order: `"constant"`, one random order for all passes as printed, or `"reshuffled"`.
         distorted_copies: distorted versions of each training pattern that are added to the
             originals; 9 in the paper's second experiment. A pass stays as long as without.
@@ -52,19 +137,18 @@ class Recipe:
             seen; 0.1 for the noise-resistant network of section III.E.
         training_patterns: learn from so many random ones of the training set, as for Fig. 6; None
             for all.
-        coefficient: of S2 and S4 at the start; None for the bound of their fan-in. Not printed.
+        coefficient: of S2 and S4 at the start; None for the bound of their fan-in. Open.
         rule: of the update, one pattern at a time: `"sdlm"`; `"sgd"`, with all second derivatives
             taken as 0, so that the step is the same everywhere, eta / mu; or `"adam"`, with
             PyTorch's moments and eta as its rate.
-        variant: what is trained: `"published"`, or LeNet-5 with a part replaced, a name of
-            `lenet1998.models.variants`.
 
     Raises:
-        ValueError: for a choice that there is not, or a number that is out of its range.
+        ValueError: as `TrainingRecipe`.
     """
 
+    ENGINES = ("fused", "torch")
+
     name: str = "paper"
-    seed: int = 0
     init_bound: float = 1.0
     init_power: float = 0.5
     penalty_scale: float = 0.5
@@ -82,49 +166,42 @@ class Recipe:
     training_patterns: int | None = None
     coefficient: float | None = None
     rule: str = "sdlm"
-    variant: str = "published"
+
+    @property
+    def passes(self) -> int:
+        """As many as in the paper; the schedule has a rate for any number."""
+        return 20
 
     def __post_init__(self) -> None:
-        for name, allowed in (
-            ("loss", ("map", "mle")),
-            ("output_curvature", ("constant", "loss")),
-            ("order", ("constant", "reshuffled")),
-            ("rule", ("sdlm", "sgd", "adam")),
-            ("variant", tuple(VARIANTS)),
-        ):
-            if getattr(self, name) not in allowed:
-                expected = " or ".join(map(repr, allowed))
-                raise ValueError(f"recipe: expected {name} {expected}, got {getattr(self, name)!r}")
+        super().__post_init__()
+        ends_in_penalties = issubclass(catalogue.find(self.network).kind, ChainNetwork)
+        self._expect(ends_in_penalties, "network", "that ends in penalties")
+        self._expect_one_of("loss", "map", "mle")
+        self._expect_one_of("output_curvature", "constant", "loss")
+        self._expect_one_of("order", "constant", "reshuffled")
+        self._expect_one_of("rule", "sdlm", "sgd", "adam")
         for name in ("init_bound", "penalty_scale", "mu", "curvature_patterns"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ValueError(
-                    f"recipe: expected {name} > 0 and finite, got {getattr(self, name)}"
-                )
+            self._expect(0 < getattr(self, name) < math.inf, name, "> 0 and finite")
         for name in ("init_power", "j", "coefficient"):
             value = getattr(self, name)
-            if value is not None and not math.isfinite(value):
-                raise ValueError(f"recipe: expected {name} finite, got {value}")
-        if self.training_patterns is not None and self.training_patterns < 1:
-            raise ValueError(
-                f"recipe: expected training_patterns >= 1 or None, got {self.training_patterns}"
-            )
-        if not 0 <= self.inverted_pixels <= 1:
-            raise ValueError(
-                f"recipe: expected inverted_pixels from 0 to 1, got {self.inverted_pixels}"
-            )
-        if self.distorted_copies < 0:
-            raise ValueError(f"recipe: expected distorted_copies >= 0, got {self.distorted_copies}")
+            self._expect(value is None or math.isfinite(value), name, "finite")
+        of_all = self.training_patterns is None or self.training_patterns >= 1
+        self._expect(of_all, "training_patterns", ">= 1 or None")
+        self._expect(0 <= self.inverted_pixels <= 1, "inverted_pixels", "from 0 to 1")
+        self._expect(self.distorted_copies >= 0, "distorted_copies", ">= 0")
         passes = [first for first, _ in self.schedule]
-        if passes[:1] != [1] or passes != sorted(set(passes)):
-            raise ValueError(
-                "recipe: expected a schedule of (first pass, eta) that starts with pass 1 and "
-                f"ascends, got {self.schedule}"
-            )
+        ascends = passes[:1] == [1] and passes == sorted(set(passes))
+        self._expect(ascends, "schedule", "of (first pass, eta) from pass 1 on, ascending")
         for _, eta in self.schedule:
             if not isinstance(eta, int | float) or not 0 < eta < math.inf:
-                raise ValueError(
-                    f"recipe: expected every eta of the schedule > 0 and finite, got {eta!r}"
-                )
+                words = "expected every eta of the schedule > 0 and finite"
+                raise ValueError(f"recipe: {words}, got {eta!r}")
+
+    def build(self) -> Network:
+        net = catalogue.find(self.network).build(penalty_scale=self.penalty_scale, j=self.j)
+        assert isinstance(net, ChainNetwork)
+        initialise(net, self)
+        return net
 
     def eta(self, pass_number: int) -> float:
         """The global rate during a pass, counted from 1."""
@@ -134,124 +211,72 @@ class Recipe:
         """Initial weights into a unit of this fan-in lie within this of 0."""
         return float(self.init_bound / fan_in**self.init_power)
 
-    def to_json(self) -> str:
-        """The recipe as a JSON object; `from_json` reads it back."""
-        return json.dumps(asdict(self), indent=2) + "\n"
 
-    @classmethod
-    def from_json(cls, text: str) -> Recipe:
-        """Read what `to_json` wrote.
+@dataclass(frozen=True)
+class MinibatchRecipe(TrainingRecipe):
+    """How a network of today is trained: mini-batches and the cross-entropy of its scores.
 
-        Raises:
-            ValueError: for text that is not such an object, an unknown field or a bad value.
-        """
-        values = json.loads(text)
-        names = {one.name for one in fields(cls)}
-        if not isinstance(values, Mapping) or not names.issuperset(values):
-            raise ValueError(f"expected a JSON object with the fields {', '.join(sorted(names))}")
-        read: dict[str, Any] = dict(values)
-        if "schedule" in read:
-            try:
-                read["schedule"] = tuple((first, eta) for first, eta in read["schedule"])
-            except (TypeError, ValueError) as error:
-                raise ValueError(
-                    "recipe: expected schedule [[first pass, eta], ...], got "
-                    f"{json.dumps(read['schedule'])}"
-                ) from error
-        if "distortions" in read:
-            ranges = dict(read["distortions"])
-            read["distortions"] = Distortions(
-                **{**ranges, "inverse_scale": tuple(ranges["inverse_scale"])}
-            )
-        return cls(**read)
-
-
-PRESETS = {
-    recipe.name: recipe
-    for recipe in (
-        Recipe(),
-        Recipe(name="authors-software", mu=0.02),
-        Recipe(name="paper-literal", init_bound=2.4, init_power=1.0, penalty_scale=1.0, mu=0.02),
-        Recipe(
-            name="paper-distorted",
-            schedule=((1, 3e-4), (5, 2e-4), (10, 1e-4), (15, 5e-5), (18, 1e-5)),
-            distorted_copies=9,
-            distortions=Distortions().narrowed(0.5),
-        ),
-        Recipe(name="paper-distorted-measured", distorted_copies=9),
-        Recipe(
-            name="paper-distorted-longer",
-            schedule=((1, 3e-4), (21, 2e-4), (46, 1e-4), (71, 5e-5), (86, 2e-5), (96, 1e-5)),
-            distorted_copies=9,
-            distortions=LEANING,
-            fresh=True,
-        ),
-        Recipe(name="paper-noise", inverted_pixels=0.1),
-    )
-}
-"""Named readings of the paper.
-
-- `paper`: the one that follows Fig. 5; the default. It is the authors' software but for mu, which
-  was chosen with `init_bound` by how closely the on-line training error follows Fig. 5's through
-  all 20 passes (60,000 patterns, seeds 10 to 12). Root mean square distance in points: 1.0, 0.07:
-  0.06; 1.0, 0.1: 0.12; 1.2, 0.07: 0.14; 1.0, 0.05: 0.16; 1.2, 0.05: 0.17. The error on 10,000
-  training patterns held out does not tell these apart (1.11 to 1.29 % after 20 passes). The test
-  curve of 1.2, 0.05 had been seen before this choice was made.
-- `authors-software`: as the authors' later software has it, mu as printed. It ends near 1.3 %.
-- `paper-literal`: all that is printed, exactly. It does not learn: see `LITERAL_NOTE`.
-- `paper-distorted`: `paper` with nine distorted versions of each training pattern added, half as
-  far as those of Fig. 7, and rates that start lower: of ten ways to distort, each with three seeds,
-  the one of least error on 10,000 training patterns held out. It still is of fourteen with five
-  (see `lenet1998.evidence.fig07_choice`).
-- `paper-distorted-measured`: the same with the whole ranges of Fig. 7, which gains nothing.
-- `paper-distorted-longer`: a natural extension, meant for 100 passes: always new distortions, with
-  the ranges of `LeNet5Modern`'s recipe, and each rate for longer.
-- `paper-noise`: each pixel inverted with probability 0.1, for section III.E.
-"""
-
-LITERAL_NOTE = (
-    "The recipe 'paper-literal' takes every printed value as it stands, and does not learn. With "
-    "weights within 2.4/F the states shrink from layer to layer (on MNIST to 0.001 at F6) and the "
-    "second derivatives with them, so the steps are eta/mu nearly everywhere; within 3,000 "
-    "patterns all units of F6 are saturated, the network answers every pattern alike, and the "
-    "second derivatives vanish. Bounds that fall with the square root of F do learn."
-)
-
-
-def preset(name: str, /, **changes: Any) -> Recipe:
-    """A named recipe, with some choices changed.
+    Attributes:
+        optimiser: `"adam"` with PyTorch's moments, or `"sgd"` with momentum 0.9.
+        rate: greatest learning rate.
+        schedule: of the rate, step by step: `"constant"`; `"cosine"`, from the rate down to 0; or
+            `"one-cycle"`, up to the rate in the first 30 % of the steps and down to 0.
+        batch_size: patterns per update. The last batch of a pass may be smaller.
+        passes: through the training set, each in a new random order.
+        weight_decay: for Adam apart from the gradient, as AdamW has it (each update takes this
+            times the current rate off every parameter); for SGD a part of the gradient.
+        label_smoothing: probability that the targets spread evenly over all classes.
+        distortions: their distribution; each pattern is distorted anew whenever it is seen.
+        flips: mirror each pattern left to right with probability 1/2. A mirrored digit is none:
+            only for a tutorial's recipe that does so.
 
     Raises:
-        ValueError: for an unknown name, naming those there are.
+        ValueError: as `TrainingRecipe`.
     """
-    if name not in PRESETS:
-        raise ValueError(f"no recipe {name!r}: expected one of {', '.join(PRESETS)}")
-    return replace(PRESETS[name], **changes)
+
+    name: str = "minibatch"
+    network: str = "lenet5-modern"
+    optimiser: str = "adam"
+    rate: float = 0.001
+    schedule: str = "constant"
+    batch_size: int = 64
+    passes: int = 10
+    weight_decay: float = 0.0
+    label_smoothing: float = 0.0
+    distortions: Distortions | None = None
+    flips: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._expect_one_of("optimiser", "adam", "sgd")
+        self._expect_one_of("schedule", "constant", "cosine", "one-cycle")
+        for name in ("rate", "batch_size", "passes"):
+            self._expect(0 < getattr(self, name) < math.inf, name, "> 0 and finite")
+        self._expect(0 <= self.weight_decay < math.inf, "weight_decay", ">= 0 and finite")
+        self._expect(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1")
+
+    def lasting(self, passes: int) -> MinibatchRecipe:
+        return replace(self, passes=passes)
 
 
-def initialise(net: ClassicNetwork, recipe: Recipe) -> None:
+def initialise(net: ChainNetwork, recipe: Recipe) -> None:
     """Set the starting parameters of a network, a function of the recipe's seed alone."""
     generator = torch.Generator().manual_seed(recipe.seed)
-
-    def uniform(weight: Tensor, fan_in: int) -> None:
-        nn.init.uniform_(weight, -recipe.bound(fan_in), recipe.bound(fan_in), generator)
-
-    parameters = dict(net.named_parameters())
     for name in net.TRAINED_LAYERS:
-        layer = net.get_submodule(name)
+        layer: Any = net.get_submodule(name)
         if isinstance(layer, nn.AvgPool2d | nn.MaxPool2d):
             continue
-        nn.init.zeros_(parameters[f"{name}.bias"])
+        nn.init.zeros_(layer.bias)
         if isinstance(layer, Subsampling):
-            started = recipe.coefficient
-            if started is None:
-                started = recipe.bound(layer.WINDOW**2)
-            nn.init.constant_(layer.coefficient, started)
+            usual = recipe.bound(layer.WINDOW**2)
+            start = usual if recipe.coefficient is None else recipe.coefficient
+            nn.init.constant_(layer.coefficient, start)
             continue
-        weight = parameters[f"{name}.weight"].detach()
+        weights: Sequence[torch.Tensor] = (layer.weight,)
+        fan_ins: Sequence[int] = (layer.weight[0].numel(),)
         if isinstance(layer, TableConv2d):
-            of_maps = weight.split([len(row) for row in layer.table])
-            for of_map, fan_in in zip(of_maps, layer.fan_in, strict=True):
-                uniform(of_map, fan_in)
-        else:
-            uniform(weight, weight[0].numel())
+            weights = layer.weight.detach().split([len(row) for row in layer.table])
+            fan_ins = layer.fan_in
+        for weight, fan_in in zip(weights, fan_ins, strict=True):
+            bound = recipe.bound(fan_in)
+            nn.init.uniform_(weight, -bound, bound, generator)

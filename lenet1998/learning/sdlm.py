@@ -8,6 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lenet1998.learning import rule
+from lenet1998.learning.curvature import check_curvature
+
+__all__ = ["StochasticDiagonalLM"]
+
 
 class StochasticDiagonalLM(torch.optim.Optimizer):
     """One step size per parameter, from its own curvature (eq. 21).
@@ -43,12 +48,8 @@ class StochasticDiagonalLM(torch.optim.Optimizer):
         Raises:
             ValueError: if a trainable parameter is missing from it, or a shape differs.
         """
+        check_curvature(self._parameters, diagonal)
         for name, parameter in self._parameters.items():
-            if name not in diagonal or diagonal[name].shape != parameter.shape:
-                found = tuple(diagonal[name].shape) if name in diagonal else "nothing"
-                raise ValueError(
-                    f"curvature of {name}: expected shape {tuple(parameter.shape)}, got {found}"
-                )
             self.state[parameter]["curvature"] = diagonal[name].detach().clone()
 
     @torch.no_grad()
@@ -72,6 +73,5 @@ class StochasticDiagonalLM(torch.optim.Optimizer):
                         "no curvature yet: call set_curvature(gauss_newton_diagonal(net, images)) "
                         "before the first step"
                     )
-                rate = group["eta"] / (group["mu"] + curvature)
-                parameter.sub_(rate * parameter.grad)
+                rule.step(parameter, parameter.grad, curvature, group["eta"], group["mu"])
         return result

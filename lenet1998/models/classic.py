@@ -1,17 +1,16 @@
 """LeNet-5 as published in 1998 (section II.B, Fig. 2)."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
 from torch import Tensor, nn
 
 from lenet1998 import codes
+from lenet1998.data.field import check_images
 from lenet1998.layers import CoveringConv2d, EuclideanRBF, Squash, Subsampling, TableConv2d
-from lenet1998.models.base import ClassicNetwork
-from lenet1998.models.checks import check_images, check_levels
-from lenet1998.models.pretrained import Pretrained
+from lenet1998.models.chain import ChainNetwork
+
+__all__ = ["TABLE_I", "LeNet5Classic"]
 
 TABLE_I: tuple[tuple[int, ...], ...] = (
     # Six maps see three neighbouring maps of S2, ...
@@ -24,7 +23,7 @@ TABLE_I: tuple[tuple[int, ...], ...] = (
 """Which S2 maps each C3 map sees: it breaks the symmetry of the maps and bounds the connections."""
 
 
-class LeNet5Classic(ClassicNetwork, Pretrained):
+class LeNet5Classic(ChainNetwork):
     """LeNet-5: 60,000 trainable parameters, 340,908 connections, ten penalties.
 
     Every unit from C1 to F6 is squashed, so a squash follows each of the six trained layers.
@@ -40,13 +39,19 @@ class LeNet5Classic(ClassicNetwork, Pretrained):
 
     Args:
         characters: the classes, by their characters in Fig. 3.
+        penalty_scale, j: of the loss, as `ChainNetwork` takes them; no part of `forward`.
     """
 
-    FIELD = 32
     TRAINED_LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6")
 
-    def __init__(self, characters: Sequence[str] = codes.DIGITS) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        characters: Sequence[str] = codes.DIGITS,
+        *,
+        penalty_scale: float = 0.5,
+        j: float = 1.0,
+    ) -> None:
+        super().__init__(penalty_scale=penalty_scale, j=j)
         self.c1 = nn.Conv2d(1, 6, kernel_size=5)
         self.s2 = Subsampling(6)
         self.c3 = TableConv2d(TABLE_I, kernel_size=5)
@@ -57,8 +62,8 @@ class LeNet5Classic(ClassicNetwork, Pretrained):
         self.squash = Squash()
         self.characters = "".join(characters)
 
-    def configuration(self) -> dict[str, Any]:
-        return {"characters": self.characters}
+    def arguments(self) -> dict[str, Any]:
+        return {"characters": self.characters, **super().arguments()}
 
     def _f6_map(self, fields: Tensor) -> Tensor:
         """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6 at every position of the field."""
@@ -73,59 +78,24 @@ class LeNet5Classic(ClassicNetwork, Pretrained):
     def f6_state(self, images: Tensor) -> Tensor:
         """States of F6, a stylised picture of the character read (section II.B).
 
-        Args:
-            images: `(N, 1, 32, 32)`, of the parameters' dtype, background -0.1 to ink 1.175.
+        Images and errors as for `scores`.
 
         Returns:
             `(N, 84)`, in (-1.7159, 1.7159); `.view(-1, 12, 7)` to look at.
-
-        Raises:
-            ValueError: for another shape or dtype.
         """
         check_images(images, self.c1.weight.dtype, self.FIELD)
         return self._f6_map(images)[:, 0, 0]
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Penalties of the classes (eq. 7); the smallest wins.
-
-        Args:
-            images: `(N, 1, 32, 32)`, of the parameters' dtype, background -0.1 to ink 1.175.
-
-        Returns:
-            `(N, 10)`, squared distances >= 0 between the state of F6 and each code.
-
-        Raises:
-            ValueError: for another shape or dtype.
-        """
-        penalties: Tensor = self.output(self.f6_state(images))
-        return penalties
-
-    def predict(self, images: Tensor) -> Tensor:
-        """The class with the smallest penalty for each image.
-
-        Args:
-            images: as for `forward`.
-
-        Returns:
-            `(N,)` int64, indices of classes (for the ten digits, the digits themselves).
-
-        Raises:
-            ValueError: for another shape or dtype, NaN, or levels that are not those of the paper.
-        """
-        check_levels(images)
-        penalties: Tensor = self(images)
-        return penalties.argmin(1)
+    top_state = f6_state
 
     def penalty_map(self, fields: Tensor) -> Tensor:
         """Penalties at every position of larger fields: a space-displacement network (section VII).
 
-        The same as cropping and running each 32x32 window, at a fraction of the work.
+        The same as cropping and running each 32x32 window, at a fraction of the work: one output
+        every 4 pixels.
 
-        Args:
-            fields: `(N, 1, H, W)`, H and W at least 32, of the parameters' dtype.
-
-        Returns:
-            `(N, 10, h, w)` with h = (H - 32) // 4 + 1 and w likewise: one output every 4 pixels.
+        Shape: `(N, 1, H, W)`, H and W at least 32, of the parameters' dtype -> `(N, 10, h, w)`,
+        h = (H - 32) // 4 + 1 and w likewise.
 
         Raises:
             ValueError: for another shape or dtype.

@@ -11,30 +11,25 @@ are; TorchScript is not needed:
 `images` is any batch of two or more; the program then takes batches of every size.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch
 
 from lenet1998.files import write_atomically
-from lenet1998.models.base import ClassicNetwork
-from lenet1998.models.modern import LeNet5Modern
+from lenet1998.models.chain import ChainNetwork
+from lenet1998.models.network import Network
 
-OPSET = 18
-"""Of the ONNX operators; onnxruntime takes it since 1.14."""
+__all__ = ["OPSET", "to_onnx"]
+
+OPSET = 18  # of the ONNX operators; onnxruntime takes it since 1.14
 
 
-def to_onnx(net: ClassicNetwork | LeNet5Modern, file: str | Path) -> None:
+def to_onnx(net: Network, file: str | Path) -> None:
     """Write a network as an ONNX file, checked by ONNX and written whole.
 
-    Its input is `images`, `(batch, 1, 32, 32)` float32 (32 or the `FIELD` of another network),
-    background -0.1 to ink 1.175, with any batch size from 1. Its output is
-    `penalties`, `(batch, 10)`, the smallest wins; `logits` of a `LeNet5Modern`, the largest wins.
-
-    Args:
-        net: float32; it is not changed.
-        file: replaced if it is there.
+    Its input is `images`, `(batch, 1, 32, 32)` float32, background -0.1 to ink 1.175, with any
+    batch size from 1. Its output, `(batch, 10)`, is `penalties` of a network of the 1998 kind, the
+    smallest wins; else `logits`, the largest wins.
 
     Raises:
         ImportError: without the packages of `lenet1998[onnx]`.
@@ -57,7 +52,7 @@ def to_onnx(net: ClassicNetwork | LeNet5Modern, file: str | Path) -> None:
         net,
         (images,),
         input_names=["images"],
-        output_names=["penalties" if isinstance(net, ClassicNetwork) else "logits"],
+        output_names=["penalties" if isinstance(net, ChainNetwork) else "logits"],
         dynamic_shapes=({0: torch.export.Dim("batch")},),
         opset_version=OPSET,
         dynamo=True,

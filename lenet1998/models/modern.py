@@ -1,15 +1,15 @@
 """LeNet-5's plan in today's terms."""
 
-from __future__ import annotations
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from lenet1998.models.checks import check_images, check_levels
-from lenet1998.models.pretrained import Pretrained
+from lenet1998.data.field import check_images
+from lenet1998.models.network import Network
+
+__all__ = ["LeNet5Modern"]
 
 
-class LeNet5Modern(Pretrained):
+class LeNet5Modern(Network):
     """LeNet-5 as one would write it today: 61,706 trainable parameters, ten logits.
 
     The maps, kernels and units of 1998, with four things changed: max pooling for the trainable
@@ -26,9 +26,6 @@ class LeNet5Modern(Pretrained):
         output 10          full connection              850
     """
 
-    FIELD = 32
-    """Side of the input field, in pixels."""
-
     def __init__(self) -> None:
         super().__init__()
         self.c1 = nn.Conv2d(1, 6, kernel_size=5)
@@ -41,17 +38,7 @@ class LeNet5Modern(Pretrained):
         self.output = nn.Linear(84, 10)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits of the classes; the largest wins, and their softmax is the classes' probability.
-
-        Args:
-            images: `(N, 1, 32, 32)`, of the parameters' dtype, background -0.1 to ink 1.175.
-
-        Returns:
-            `(N, 10)`.
-
-        Raises:
-            ValueError: for another shape or dtype.
-        """
+        """`(N, 10)`: logits of the classes; images and errors as for `scores`."""
         check_images(images, self.c1.weight.dtype, self.FIELD)
         # ReLU after the pooling gives what it gives before it, for a quarter of the work.
         x = F.relu(self.s2(self.c1(images)))  # (N, 6, 14, 14)
@@ -60,19 +47,3 @@ class LeNet5Modern(Pretrained):
         x = F.relu(self.f6(x))
         logits: Tensor = self.output(x)
         return logits
-
-    def predict(self, images: Tensor) -> Tensor:
-        """The class with the largest logit for each image.
-
-        Args:
-            images: as for `forward`.
-
-        Returns:
-            `(N,)` int64, the digits.
-
-        Raises:
-            ValueError: for another shape or dtype, NaN, or levels that are not those of the paper.
-        """
-        check_levels(images)
-        answers: Tensor = self(images).argmax(1)
-        return answers

@@ -1,0 +1,1 @@
+"""Training runs: one, and many at once, on this computer or a cluster."""

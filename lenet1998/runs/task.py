@@ -1,0 +1,79 @@
+"""One run of many, as it goes to a worker and comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from traceback import format_exception_only
+
+import torch
+
+from lenet1998.data import Dataset, DatasetError, Source
+from lenet1998.learning.recipe import TrainingRecipe
+from lenet1998.models.saved import WEIGHTS
+from lenet1998.runs.run import RunError, train
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run of a study that has still to be made, as it goes to a worker."""
+
+    index: int
+    recipe: TrainingRecipe
+    source: Source
+    dataset_name: str
+    passes: int
+    engine: str
+    place: Path
+    """The run's folder, on this computer."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is a state to go on from."""
+        return (self.place / WEIGHTS).exists()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a worker reports of a task."""
+
+    index: int  # of the task
+    error: str | None = None  # why there is no run, if there is none
+    # of the run, by name, where the worker has not written them to the task's folder
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def train_task(task: Task) -> Ended:
+    """Train a task's run in its folder; what a worker does."""
+    threads = torch.get_num_threads()
+    # The cores belong to the other runs. The last one left, which the caller's process makes, has
+    # one thread too: a run must not depend on how many others there are.
+    torch.set_num_threads(1)
+    try:
+        dataset = load(task.source)
+        if dataset.name != task.dataset_name:
+            raise RunError(f"the worker found {dataset.name}, not {task.dataset_name}")
+        train(
+            task.recipe,
+            dataset,
+            passes=task.passes,
+            engine=task.engine,
+            folder=task.place,
+            resume=task.begun,
+        )
+    except (DatasetError, RunError, OSError, ValueError) as error:
+        return Ended(task.index, str(error))
+    # Whatever it is, a bug or too little memory, it ends this run alone: raised here it would end
+    # the study, and name no run.
+    except Exception as error:
+        return Ended(task.index, " ".join("".join(format_exception_only(error)).split()))
+    finally:
+        torch.set_num_threads(threads)
+    return Ended(task.index)
+
+
+@lru_cache(maxsize=1)  # MNIST is 290 MB
+def load(source: Source) -> Dataset:
+    """A data set, kept for the next run of this process."""
+    return source.load()
