@@ -160,6 +160,10 @@ def rows(results: dict) -> list[tuple[str, str, str, str]]:
             for kind, error in one["error_percent"].items()
             if kind != "MNIST"
         ]
+        for kind, hard in one.get("hard", {}).items():
+            each, wrong = f"{hard['milliseconds']:.0f} ms", f"{hard['misread']} misread"
+            of = f"  {pictures.HARD} photographs: {kind}"
+            table.append((of, each, wrong, f"{hard['refused']} refused"))
     if one := results.get("modern"):
         ours, tutorial = one["ours"], one["tutorial"]
         times = f"{one['tutorial_to_ours']:.1f} × ours"

@@ -14,9 +14,11 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from lenet1998 import __version__
-from lenet1998.errors import Failure
+from lenet1998.errors import Failure, in_words
+from lenet1998.report.terminal import printable, survive_any_encoding
 
 if TYPE_CHECKING:
+    from lenet1998.reading.predict import PictureReading
     from lenet1998.report.sections import Outcome
 
 
@@ -26,11 +28,13 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except (Failure, OSError) as error:
+        except Failure as error:
             text = str(error)
+        except OSError as error:
+            text = in_words(error)
         except KeyboardInterrupt:
             text = "stopped; finished work is kept, the same command goes on (reproduce: --resume)"
-        print(f"lenet1998: {text}", file=sys.stderr)
+        _complain(text)
         raise typer.Exit(1)
 
 
@@ -46,9 +50,15 @@ _MNIST = "auto (MNIST, else the embedded digits), mnist, digits, or a folder wit
 Data = Annotated[str, Option(help=_MNIST)]
 Passes = Annotated[int | None, Option(min=1, help="Through the training set [20, by the recipe].")]
 Jobs = Annotated[int, Option(help="Runs at once; -1 for one on each core.")]
+_WEIGHTS = "Folder of a run or of save_pretrained, file, or name [lenet5-classic]."
+Weights = Annotated[str | None, Option(help=_WEIGHTS)]
 Backend = Annotated[str, Option(help="loky (processes on this computer) or dask (a cluster).")]
 Address = Annotated[str | None, Option(help="With --backend dask: its scheduler, tcp://HOST:PORT.")]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
+
+
+def _complain(text: str) -> None:
+    print(f"lenet1998: {printable(text)}", file=sys.stderr)
 
 
 @contextmanager
@@ -64,6 +74,8 @@ def _show(outcome: Outcome, *, as_json: bool) -> None:
     from lenet1998.report import terminal
 
     if as_json:
+        for warning in outcome.document.warnings:
+            _complain(warning)
         print(json.dumps(outcome.values, indent=2))
     else:
         terminal.show(outcome, terminal.console())
@@ -131,7 +143,7 @@ def study(
         list[str] | None,
         Option("--set", metavar="FIELD=VALUE[,VALUE...]", help="Values to try; repeat for a grid."),
     ] = None,
-    seeds: Annotated[int, Option(min=1, help="How many seeds of each, from 0.")] = 10,
+    seeds: Annotated[int, Option(min=1, max=10_000, help="How many seeds of each, from 0.")] = 10,
     passes: Passes = None,
     data: Data = "auto",
     jobs: Jobs = -1,
@@ -162,7 +174,9 @@ def study(
 def paper(
     only: Annotated[str, Option(help="Such as fig05,fig08 [all; --list names them].")] = "",
     quick: Annotated[bool, Option("--quick", help="Fewer seeds, passes, digits; says so.")] = False,
-    seeds: Annotated[int | None, Option(min=1, help="Per recipe [5 to 10, by experiment].")] = None,
+    seeds: Annotated[
+        int | None, Option(min=1, max=10_000, help="Per recipe [5 to 10, by experiment].")
+    ] = None,
     data: Data = "auto",
     jobs: Jobs = -1,
     backend: Backend = "loky",
@@ -194,7 +208,8 @@ def paper(
 
 @app.command()
 def evaluate(
-    weights: Annotated[str, Argument(help="A run's folder, file of weights, or name of models.")],
+    network: Annotated[str | None, Argument(help="The same as --weights.")] = None,
+    weights: Weights = None,
     data: Data = "auto",
     as_json: Json = False,
 ) -> None:
@@ -202,25 +217,47 @@ def evaluate(
     from lenet1998.commands.evaluate import evaluate
     from lenet1998.data import load_dataset
 
-    _show(evaluate(weights, load_dataset(data)), as_json=as_json)
+    if network and weights:
+        raise typer.BadParameter(f"two networks, {network} and {weights}: name one")
+    name = network or weights or "lenet5-classic"
+    _show(evaluate(name, load_dataset(data)), as_json=as_json)
 
 
 @app.command()
 def predict(
-    images: Annotated[list[Path], Argument(help="Pictures of one digit each.")],
-    weights: Annotated[str | None, Option(help="As for evaluate [lenet5-classic].")] = None,
+    images: Annotated[list[Path], Argument(help="Of one digit each; - is standard input.")],
+    weights: Weights = None,
     show: Annotated[Path | None, Option(help="Folder for a picture of each one's layers.")] = None,
     as_json: Json = False,
 ) -> None:
     """Read the digit in pictures: photographs, scans, drawings."""
-    from lenet1998.commands.predict import predict
+    from lenet1998.commands.predict import in_words, predict
+    from lenet1998.commands.progress import picture_bar
+    from lenet1998.report.terminal import console, print_text
 
-    outcome = predict(images, weights=weights, folder=show)
-    _show(outcome, as_json=as_json)
-    errors = [row["error"] for row in outcome.values if row["error"] is not None]
-    for error in errors:
-        print(f"lenet1998: {error}", file=sys.stderr)
-    if errors:
+    rows: list[PictureReading] = []
+
+    def tell(row: PictureReading) -> None:
+        rows.append(row)
+        advance()
+        if row["error"] is not None:
+            _complain(row["error"])
+        elif not as_json:
+            for line in in_words(row):
+                print_text(line, to)
+
+    to = console()
+    screen = to if to.is_terminal and not as_json else console(stderr=True)
+    try:
+        with picture_bar(screen, len(images)) as advance:
+            predict(images, weights=weights, folder=show, on_warning=_complain, on_read=tell)
+    finally:
+        if as_json and rows:
+            print(json.dumps(rows, indent=2))
+    if len(rows) < len(images):
+        count = f"{len(rows)} of {len(images)} pictures"
+        raise Failure(f"stopped after {count}; what was read is printed")
+    if any(row["error"] is not None for row in rows):
         raise typer.Exit(1)
 
 
@@ -237,7 +274,9 @@ def compare(
     networks: Annotated[list[str] | None, Argument(help="Names of models, or files [all].")] = None,
     data: Data = "auto",
     train: Annotated[bool, Option("--train", help="Train again what is not finished.")] = False,
-    seeds: Annotated[int, Option(min=1, help="With --train: seeds of each, from 0.")] = 5,
+    seeds: Annotated[
+        int, Option(min=1, max=10_000, help="With --train: seeds of each, from 0.")
+    ] = 5,
     jobs: Jobs = -1,
     backend: Backend = "loky",
     address: Address = None,
@@ -264,6 +303,7 @@ def compare(
 
 def main() -> None:
     """Run a command: exit status 0, 2 for wrong usage, 1 for a failure."""
+    survive_any_encoding()
     app()
 
 

@@ -1,5 +1,30 @@
 """What can go wrong for reasons that a user can mend."""
 
+import errno
+
+_REMEDIES = {
+    **dict.fromkeys(("ENOSPC", "EDQUOT"), "free some space, or write to another disk"),
+    **dict.fromkeys(("EACCES", "EPERM", "EROFS"), "give a place where you may read and write"),
+    **dict.fromkeys(("ENOENT", "EISDIR", "ENAMETOOLONG", "ELOOP"), "give another name"),
+    **dict.fromkeys(("EEXIST", "ENOTDIR"), "a file is where a folder must be; give another name"),
+    **dict.fromkeys(("EMFILE", "ENFILE"), "close other files, or raise the limit (ulimit -n)"),
+    "EFBIG": "raise the limit of a file's size (ulimit -f), or write to another disk",
+    "EIO": "see whether the disk is in order",
+}
+
 
 class Failure(Exception):
     """The message is one line: what, where, and what to do. The command line shows it as it is."""
+
+
+def in_words(error: OSError, file: object = None) -> str:
+    """A system error as one line: the file (by default the error's own), what is wrong, what to do.
+
+    An error that has words of its own, and no number, is left at these.
+    """
+    if error.errno is None:
+        return str(error)
+    file = file or error.filename or "standard input or output"
+    reason = (error.strerror or errno.errorcode.get(error.errno, str(error.errno))).lower()
+    remedy = _REMEDIES.get(errno.errorcode.get(error.errno, ""))
+    return f"{file}: {reason}" + (f"; {remedy}" if remedy else "")

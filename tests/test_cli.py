@@ -2,18 +2,20 @@
 
 import csv
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 
 import pytest
 import torch
 from PIL import Image, ImageDraw
 from safetensors.torch import load_file
 
-from lenet1998 import cli
+from lenet1998 import cli, load
 from lenet1998.data import mnist as mnist_files
 from lenet1998.runs.run import Run
 
@@ -244,6 +246,94 @@ def test_predict_reads_the_others_where_one_cannot_be_read(handwriting, lenet199
     assert all(str(file) in errors for file in files if file.name != "seven.png")
 
 
+def test_predict_prints_what_was_read_before_ctrl_c(handwriting, lenet1998, monkeypatch):
+    module = import_module("lenet1998.commands.predict")
+    files = [handwriting / "seven.png", handwriting / "blank.png"]
+    reading = module.read_files
+
+    def stopped(files, net):
+        yield next(reading(files, net))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "read_files", stopped)
+    told = "lenet1998: stopped after 1 of 2 pictures; what was read is printed\n"
+    status, out, errors = lenet1998("predict", *files)
+    assert (status, errors) == (1, told) and f"{files[0]}: 7 (probability " in out
+    status, out, errors = lenet1998("predict", *files, "--json")
+    assert (status, errors) == (1, told) and json.loads(out)[0]["digit"] == 7
+
+
+def test_predict_prints_each_answer_as_it_comes(handwriting):
+    command = [sys.executable, "-m", "lenet1998.cli", "predict", handwriting / "seven.png", "-"]
+    running = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert b"seven.png: 7" in running.stdout.readline()  # while standard input is waited for
+    running.stdout.readline()
+    out, _ = running.communicate((handwriting / "seven.png").read_bytes(), timeout=60)
+    assert out.startswith(b"-: 7 (probability ") and running.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["a[/x].png", "[red].png", ":smile:.png", "a\x1b[2J\r\nb\x07.png"])
+def test_names_of_files_are_shown_as_they_are(name, handwriting, lenet1998):
+    (handwriting / name).parent.mkdir(exist_ok=True)
+    (handwriting / "seven.png").rename(handwriting / name)
+    shown = str(handwriting / name).encode("unicode_escape").decode()
+    status, out, _ = lenet1998("predict", handwriting / name)
+    assert status == 0 and out.startswith(f"{shown}: 7 (probability ")
+    status, _, errors = lenet1998("predict", f"{handwriting / name}.none")
+    assert errors == f"lenet1998: {shown}.none: no such file\n"
+    assert not {"\x1b", "\x07"} & {*lenet1998("predict", f"--{name}")[2]}
+    status, out, _ = lenet1998("predict", handwriting / name, "--json")
+    assert json.loads(out)[0]["image"] == str(handwriting / name)
+
+
+def test_predict_draws_the_layers_of_lenet5_alone(handwriting, lenet1998):
+    arguments = (handwriting / "seven.png", "--show", handwriting / "out")
+    status, out, errors = lenet1998("predict", *arguments, "--weights", "lenet5-modern")
+    told = "lenet1998: the layers of a LeNet5Modern are not those of LeNet-5 in 1998\n"
+    assert (status, out, errors) == (1, "", told) and not (handwriting / "out").exists()
+    status, _, errors = lenet1998(
+        "predict", handwriting / "seven.png", "--show", handwriting / "seven.png"
+    )
+    assert status == 1 and "a file is where a folder must be" in errors
+
+
+def test_networks_are_named_in_every_way(finished, handwriting, lenet1998):
+    folder, _ = finished
+    load("lenet5-modern").save_pretrained(handwriting / "saved")
+    learnt = "These weights have learnt from other digits: {}."
+    for weights, warning in (
+        (folder, learnt.format("UCI digits, not MNIST")),
+        (folder / "weights.safetensors", learnt.format("UCI digits, not MNIST")),
+        (handwriting / "saved", ""),
+        ("lenet5-modern", ""),
+    ):
+        status, _, errors = lenet1998("predict", handwriting / "seven.png", "--weights", weights)
+        assert (status, errors) == (0, f"lenet1998: {warning}\n" if warning else "")
+    for arguments in ((handwriting / "saved",), ("--weights", "lenet5-modern"), ()):
+        status, out, errors = lenet1998("evaluate", *arguments, "--data", "digits", "--json")
+        warned = learnt.format("MNIST") if arguments[-1:] != (handwriting / "saved",) else ""
+        assert (status, json.loads(out)["digits"]) == (0, 297)
+        assert errors == (f"lenet1998: {warned}\n" if warned else "")
+    status, _, errors = lenet1998("evaluate", folder, "--weights", "lenet5-modern")
+    assert status == 2 and "name one" in errors
+
+
+def test_summary_survives_an_output_without_check_marks():
+    command = [sys.executable, "-m", "lenet1998.cli", "summary"]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert "60,000 =" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_full_output_is_one_line():
+    command = [sys.executable, "-m", "lenet1998.cli", "models"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1 and line.startswith("lenet1998: standard input or output: no space")
+
+
 def test_auto_falls_back_loudly_and_mnist_does_not(tmp_path, monkeypatch, lenet1998):
     monkeypatch.delenv("LENET1998_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
@@ -279,6 +369,8 @@ def test_auto_falls_back_loudly_and_mnist_does_not(tmp_path, monkeypatch, lenet1
         (("study", "--recipe", "papier"), 2, "authors-software"),
         (("study", "--backend", "dask"), 2, "tcp://HOST:PORT"),
         (("study", "--jobs", "0"), 2, "jobs >= 1"),
+        (("reproduce", "--seed", 2**64, "--data", "digits"), 2, "2^64 - 1"),
+        (("study", "--seeds", 10**12, "--data", "digits"), 2, "seeds"),
         (("frobnicate",), 2, "frobnicate"),
     ],
 )

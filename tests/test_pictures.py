@@ -1,6 +1,8 @@
 """Any picture to the network's input: what is read, what is cleared, what is refused."""
 
 import io
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,20 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from benchmarks.pictures import lit, on_paper, pictures_of, slope
+from benchmarks.pictures import (
+    NO_DIGIT,
+    ONE_DIGIT,
+    grey,
+    hard_photograph,
+    lit,
+    on_paper,
+    pictures_of,
+    slope,
+)
 from lenet1998 import load
 from lenet1998.data import Dataset
-from lenet1998.reading.pictures import ImageError, read_picture
+from lenet1998.reading import pictures, predict
+from lenet1998.reading.pictures import ImageError, NotOneDigit, read_picture
 
 Pixels = npt.NDArray[Any]
 
@@ -278,6 +290,68 @@ def test_a_sheet_of_paper_on_a_table(reference: Tensor) -> None:
     assert distance(read_picture(table.rotate(2, fillcolor=(90, 60, 40))), reference) < 25
 
 
+@pytest.mark.parametrize("degrees", [-20, -7, 7, 15])
+def test_a_turned_sheet_is_cut_out_and_set_upright(degrees: float, reference: Tensor) -> None:
+    table = Image.fromarray(lit(np.full((500, 600, 3), (90, 60, 40)), np.ones((500, 600))))
+    sheet = Image.fromarray(on_paper(four(300), (240, 235, 225), (30, 40, 140))).convert("RGBA")
+    turned = sheet.rotate(degrees, Image.Resampling.BICUBIC, expand=True)
+    table.paste(turned, (110, 40), turned)
+    assert distance(read_picture(table), reference) < 40
+
+
+def test_a_blank_sheet_is_no_digit() -> None:
+    table = np.full((500, 600, 3), (90, 60, 40))
+    table[90:390, 140:440] = (240, 235, 225)
+    assert "no digit found" in error_of(lit(table, np.ones((500, 600))))
+
+
+def framed(ink: Pixels, *, open_to_the_right: bool = False) -> Pixels:
+    inked = ink.copy()
+    for inner, outer in ((24, 20), (-20, -24)):
+        low, high = sorted((inner % len(ink), outer % len(ink)))
+        inked[low:high, 20:] = inked[20:, low:high] = 1
+    inked[-20:], inked[:, -20:] = 0, 0
+    return inked[:, : -24 if open_to_the_right else None]
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_frame_is_taken_away(cut: bool, reference: Tensor) -> None:
+    picture = on_paper(framed(four(), open_to_the_right=cut))
+    assert distance(read_picture(picture), reference) < 3
+
+
+@pytest.mark.parametrize("rise", [0.0, 0.06])
+@pytest.mark.parametrize("upright", [False, True])
+def test_black_rules_are_taken_away(rise: float, upright: bool, reference: Tensor) -> None:
+    y, x = np.mgrid[0:400, 0:400]
+    off = (x + rise * y if upright else y + rise * x) % 67
+    assert distance(read_picture(on_paper(np.maximum(four(400), off < 4))), reference) < 30
+
+
+@pytest.mark.parametrize("angle", [10, 100, 200, 310])
+def test_a_hard_shadow_is_cleared(angle: float, reference: Tensor) -> None:
+    y, x = np.mgrid[-200:200, -200:200]
+    side = np.cos(np.deg2rad(angle)) * x + np.sin(np.deg2rad(angle)) * y > 0
+    paper = on_paper(four(400), (240, 235, 215), (40, 45, 70))
+    assert distance(read_picture(lit(paper, np.where(side, 0.45, 1.0))), reference) < 40
+
+
+@pytest.mark.parametrize("kind", [*ONE_DIGIT, *NO_DIGIT])
+def test_hard_photographs(kind: str, mnist: Dataset) -> None:
+    net = load("lenet5-classic")
+    digits, labels = grey(mnist.training_images[:18]), mnist.training_labels
+    wrong = 0
+    for start in range(0, 18, 3):
+        picture = hard_photograph(kind, digits[start : start + 3], seed=start)
+        try:
+            answer = predict(picture, net).digit
+        except ImageError:
+            answer = None
+        assert answer is None or (kind in ONE_DIGIT and answer == labels[start])
+        wrong += answer is None
+    assert kind in NO_DIGIT or wrong <= 1
+
+
 def test_a_straight_bold_1_is_no_sheet() -> None:
     picture = np.full((300, 300), 255, np.uint8)
     picture[30:270, 110:200] = 0
@@ -315,7 +389,65 @@ def test_enlarged_mnist_digits_are_read_as_before(mnist: Dataset) -> None:
         assert torch.equal(answers, expected), kind
 
 
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "tiff", "webp", "ppm", "jp2"])
+def test_bytes_and_open_files(suffix: str, tmp_path: Path) -> None:
+    file = whole_file(tmp_path, suffix)
+    expected, content = read_picture(file), file.read_bytes()
+    sources: list[Any] = [content, bytearray(content), io.BytesIO(content)]
+    assert all(torch.equal(read_picture(source), expected) for source in sources)
+    with file.open("rb") as opened:
+        assert torch.equal(read_picture(opened), expected)
+    with file.open("rb", buffering=0) as opened:
+        assert torch.equal(read_picture(opened), expected)
+
+
 # What is refused
+
+
+@pytest.mark.parametrize("kind", ["EPS", "PDF", "ICO", "TGA", "PCX", "SGI"])
+def test_formats_that_are_not_listed_are_not_opened(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise AssertionError("a program is started")
+
+    file = tmp_path / "four.png"
+    Image.fromarray(on_paper(four())).save(file, kind)
+    for name in ("call", "check_call", "check_output", "Popen"):
+        monkeypatch.setattr(subprocess, name, refuse)
+    for source in (file, file.read_bytes()):
+        assert "not a picture of pixels" in error_of(source)
+
+
+def test_what_is_no_ordinary_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    assert "pipe what it gives to -" in error_of(tmp_path / "pipe.png")
+    assert "not an ordinary file" in error_of("/dev/zero")
+
+
+def test_open_files_that_hold_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with open("/dev/zero", "rb") as endless:
+        monkeypatch.setattr(pictures, "_LARGEST", 2**22)
+        assert "/dev/zero: more than 4 MB" in error_of(endless)
+    file = tmp_path / "text.png"
+    file.write_text("words")
+    with file.open() as opened:
+        assert 'open it with mode "rb"' in error_of(opened)
+    for empty in (b"", io.BytesIO()):
+        assert "nothing to read" in error_of(empty)
+
+
+def test_system_errors_say_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match=r"nnn: file name too long; give another name$"):
+        read_picture(tmp_path / ("n" * 300))
+    (tmp_path / "turns").symlink_to("turns")
+    assert "give another name" in error_of(tmp_path / "turns")
+
+
+@pytest.mark.parametrize("source", [None, 7, [["x"]]])
+def test_what_is_no_source_at_all(source: Any) -> None:
+    with pytest.raises(TypeError, match=r"expected a file's name, bytes, .*, got "):
+        read_picture(source)
 
 
 def error_of(source: Any) -> str:
@@ -389,7 +521,7 @@ def test_huge_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Image, "open", refuse)
@@ -407,6 +539,25 @@ def test_blank_pictures(level: int) -> None:
 def test_noise_and_shading_are_no_digit(noise: float, side: int) -> None:
     paper = np.full((side, side, 3), (240, 230, 215))
     assert "no digit found" in error_of(lit(paper, slope(side), noise))
+
+
+def not_one_digit(ink: Pixels) -> str:
+    with pytest.raises(NotOneDigit) as caught:
+        read_picture(on_paper(ink))
+    assert caught.value.reason in str(caught.value) and "\n" not in str(caught.value)
+    return caught.value.reason
+
+
+def test_several_digits_are_no_digit() -> None:
+    assert not_one_digit(np.hstack([four(), four()])).startswith("several marks")
+    assert not_one_digit(np.vstack([four(), four()])).startswith("several marks")
+    assert not_one_digit(np.hstack([four()[:, :150]] * 3)).startswith("several marks")
+
+
+def test_a_blob_is_no_digit() -> None:
+    y, x = np.mgrid[-100:100, -100:100]
+    for squeezed in (1.0, 0.7):
+        assert not_one_digit(np.hypot(x, y / squeezed) < 50).startswith("a blob")
 
 
 def test_nothing_but_transparency() -> None:

@@ -1,9 +1,13 @@
 """Answers, penalties and probabilities, from any picture and from lists of files."""
 
+import io
 import json
 import math
 import subprocess
 import sys
+import threading
+import time
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +20,10 @@ from lenet1998.commands.predict import predict as command
 from lenet1998.commands.predict import show
 from lenet1998.data import Dataset
 from lenet1998.models.tutorials import OneConvolutionNet
-from lenet1998.reading import ImageError, predict, predict_files, read_picture
+from lenet1998.reading import ImageError, Reading, predict, predict_files, read_picture
+from lenet1998.reading.predict import DEFAULT_J, read_files
+
+reading = import_module("lenet1998.reading.predict")
 
 
 def seven() -> Image.Image:
@@ -65,7 +72,22 @@ def test_rubbish_wins_above_twice_j(net: LeNet5Classic) -> None:
 
 
 def test_a_scribble_is_no_digit(net: LeNet5Classic) -> None:
-    assert predict(scribble(), net).digit is None
+    reading = predict(scribble(), net)
+    assert reading.digit is None and reading.reason == "not a digit"
+    assert reading.best == np.argmin(reading.penalties)
+
+
+def pair() -> Image.Image:
+    image = Image.new("L", (240, 120), 255)
+    for left in (0, 120):
+        image.paste(seven(), (left, 0))
+    return image
+
+
+def test_of_several_marks_none_is_read(net: LeNet5Classic) -> None:
+    reading = predict(pair(), net)
+    assert reading.reason is not None and reading.reason.startswith("several marks")
+    assert reading == Reading(None, None, None, reason=reading.reason)
 
 
 def test_the_packaged_network_is_the_default(net: LeNet5Classic) -> None:
@@ -94,12 +116,14 @@ def test_a_network_of_float64_and_one_that_is_training() -> None:
 def test_the_penalties_are_scaled_as_in_the_networks_training(net: LeNet5Classic) -> None:
     other = LeNet5Classic(penalty_scale=1.0, j=3.0)
     other.load_state_dict(net.state_dict())
-    reading = predict(seven(), other)
+    reading = predict(seven(), other, j=3.0)
     assert reading.penalties == pytest.approx(predict(seven(), net).penalties, rel=1e-4, abs=1e-4)
     likelihoods = [math.exp(-penalty) for penalty in reading.penalties]
     assert reading.probability == pytest.approx(
         likelihoods[7] / (sum(likelihoods) + math.exp(-3)), abs=1e-6
     )
+    assert predict(seven(), other) == predict(seven(), other, j=2 * DEFAULT_J)
+    assert predict(seven(), net) == predict(seven(), net, j=DEFAULT_J)
 
 
 @pytest.mark.parametrize("j", [None, -20.0, math.inf])
@@ -146,13 +170,58 @@ def test_a_file_that_fails_does_not_stop_the_others(tmp_path: Path, net: LeNet5C
     assert rows[1]["penalties"] == list(reading.penalties)
     assert rows[1]["probability"] == reading.probability
     assert json.loads(json.dumps(rows)) == rows
-    assert set(rows[0]) == {"image", "digit", "penalties", "probability", "error"}
+    keys = {"image", "digit", "penalties", "probability", "best", "reason", "error"}
+    assert set(rows[0]) == keys
 
 
 def test_not_a_digit_is_no_error(tmp_path: Path, net: LeNet5Classic) -> None:
     seven().save(tmp_path / "seven.png")
     (row,) = predict_files([tmp_path / "seven.png"], net, j=1e-9)
     assert row["digit"] is None and row["error"] is None and len(row["penalties"] or ()) == 10
+
+
+def test_standard_input_is_read_when_its_turn_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = io.BytesIO()
+    seven().save(tmp_path / "seven.png")
+    seven().save(file, "PNG")
+    rows = read_files([tmp_path / "seven.png", "-", "-"])
+    monkeypatch.setattr(sys, "stdin", None)  # the first is not kept waiting
+    assert next(rows)[0]["digit"] == 7
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(file.getvalue())))
+    row, inputs = next(rows)
+    assert (row["image"], row["digit"]) == ("-", 7)
+    assert inputs is not None and torch.equal(inputs, read_picture(seven()))
+    assert "nothing to read" in str(next(rows)[0]["error"])
+
+
+def test_files_are_read_by_several_threads_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    side_by_side = threading.Barrier(2, timeout=60)
+
+    def meet(name: str) -> ImageError:
+        side_by_side.wait()
+        return ImageError(name)
+
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(reading, "_input", meet)
+    names = [str(number) for number in range(8)]
+    assert [row["error"] for row in predict_files(names)] == names
+
+
+def test_what_is_left_is_not_read_after_a_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    def refuse(name: str) -> ImageError:
+        seen.append(name)
+        time.sleep(0.01)
+        return ImageError(name)
+
+    monkeypatch.setattr(reading, "_input", refuse)
+    rows = read_files([str(number) for number in range(1000)])
+    next(rows)
+    rows.close()
+    assert len(seen) < 500
 
 
 def test_no_files() -> None:
@@ -180,20 +249,23 @@ def test_layers_of_other_networks_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_the_command_tells_the_answer_the_probability_and_the_penalties(tmp_path: Path) -> None:
-    files = [tmp_path / name for name in ("seven.png", "none.png", "scribble.png")]
+    files = [tmp_path / name for name in ("seven.png", "none.png", "scribble.png", "pair.png")]
     seven().save(files[0])
     scribble().save(files[2])
+    pair().save(files[3])
     outcome = command(files)
-    read, failed, refused = outcome.values
+    read, failed, refused, several = outcome.values
     assert outcome.values == predict_files(files) and failed["error"] is not None
     (section,) = outcome.document.sections
     lines = iter(section.text)
-    for row, answer in ((read, "7"), (refused, "not a digit")):
-        assert next(lines) == f"{row['image']}: {answer} (probability {row['probability']:.1%})"
+    nearest = f", {refused['best']} is the nearest"
+    for row, answer, more in ((read, "7", ""), (refused, "not a digit", nearest)):
+        said = f"{row['image']}: {answer} (probability {row['probability']:.1%}){more}"
+        assert next(lines) == said
         penalties = next(lines)
         for digit, penalty in enumerate(row["penalties"]):
             assert f"{digit}: {penalty:.1f}" in penalties
-    assert list(lines) == []
+    assert list(lines) == [f"{files[3]}: {several['reason']}"] and several["error"] is None
 
 
 def test_the_command_takes_any_network_and_draws_what_was_read(tmp_path: Path) -> None:
@@ -201,7 +273,9 @@ def test_the_command_takes_any_network_and_draws_what_was_read(tmp_path: Path) -
     seven().save(tmp_path / "seven.png")
     outcome = command([tmp_path / "seven.png"], weights=str(tmp_path / "modern"))
     assert outcome.values[0]["penalties"] is None and len(outcome.document.sections[0].text) == 1
-    command([tmp_path / "seven.png", tmp_path / "none.png"], folder=tmp_path / "drawn")
+    pair().save(tmp_path / "pair.png")
+    files = [tmp_path / f"{name}.png" for name in ("seven", "none", "pair")]
+    command(files, folder=tmp_path / "drawn")
     assert [file.name for file in (tmp_path / "drawn").iterdir()] == ["seven-layers.png"]
 
 

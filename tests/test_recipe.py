@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -18,6 +19,18 @@ from lenet1998.models import LeNet5Classic
 def from_json(text):
     """A recipe of either kind."""
     return from_values(json.loads(text))
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, "3", True, None])
+def test_absurd_seeds_are_refused(seed):
+    for name in ("paper", "modern"):
+        with pytest.raises(ValueError, match=r"expected seed a whole number from 0 to 2\^64 - 1"):
+            preset(name, seed=seed)
+
+
+def test_seeds_of_numpy_and_the_largest():
+    assert json.loads(preset("paper", seed=np.int64(3)).to_json())["seed"] == 3
+    preset("paper", seed=2**64 - 1).build()
 
 
 def test_the_printed_schedule():

@@ -2,7 +2,9 @@
 
 import base64
 import io
+import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -225,6 +227,34 @@ def test_a_row_that_does_not_fit_its_header_is_refused() -> None:
 
 
 # The terminal
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "utf-8"])
+def test_any_output_takes_every_sign(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding))
+    terminal.survive_any_encoding()
+    table = Table("√", ["maps", "±"], [["6×28", "60,000 ✓"]])
+    section = Section(text=["1 → 2 — μ", os.fsdecode(b"\xff.png"), "\u4e03"], tables=[table])
+    terminal.show(Outcome(None, Document("", [section])), terminal.console())
+    sys.stdout.flush()
+    lines = raw.getvalue().decode(encoding)
+    if encoding == "ascii":
+        for line in ("1 -> 2 - mu\n", "\\udcff.png\n", "\\u4e03\n", "sqrt", "6x28", "60,000 ="):
+            assert line in lines
+    if encoding == "utf-8":
+        for line in ("1 → 2 — μ\n", "\\udcff.png\n", "\u4e03\n", "√", "6×28", "60,000 ✓"):
+            assert line in lines
+
+
+def test_what_a_name_holds_is_shown_and_not_obeyed(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "a[/x][red]:smile:\x1b[2J\x07\r\n\u202e.png"
+    table = Table("", ["name", "sign"], [[name, "✓"]])
+    section = Section(text=[f"{name}: 7"], tables=[table])
+    lines = printed(capsys, Document("", [section]))
+    before, after = r"a[/x][red]:smile:\x1b[2J\x07\r", r"\u202e.png"
+    assert lines[0] == rf"{before}\n{after}: 7"
+    assert [line.split()[0] for line in lines[3:5]] == [before, after]  # a cell keeps its lines
 
 
 def printed(

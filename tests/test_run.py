@@ -14,6 +14,7 @@ from lenet1998.learning import FusedTrainer, MinibatchRecipe, Recipe, RunError, 
 from lenet1998.learning.patterns import Patterns
 from lenet1998.measures.answers import misread
 from lenet1998.models.saved import WEIGHTS, read_origin
+from lenet1998.runs.many import train_many
 from lenet1998.runs.run import METRICS, RECIPE, Run
 
 TODAY = MinibatchRecipe(passes=3, batch_size=20)
@@ -257,10 +258,25 @@ def test_bad_arguments_are_named(digits):
     for recipe, engine in ((Recipe(), "gpu"), (TODAY, "fused")):
         with pytest.raises(ValueError, match=f"'torch' for .*got '{engine}'"):
             train(recipe, digits, engine=engine)
-    with pytest.raises(ValueError, match="at least 1 pass"):
-        train(Recipe(), digits, passes=0)
+    for passes in (0, 1.5, "3"):
+        with pytest.raises(ValueError, match="at least 1 pass"):
+            train(Recipe(), digits, passes=passes)
+    with pytest.raises(ValueError, match="no recipe 'papier': expected one of paper, "):
+        train("papier", digits)
+    with pytest.raises(TypeError, match="a recipe or its name, got dict"):
+        train({}, digits)
+    with pytest.raises(TypeError, match=r"write \['paper'\]"):
+        train_many("paper", "digits", "nowhere")
     with pytest.raises(ValueError, match=r"201 patterns, but .* has 200"):
         train(Recipe(training_patterns=201), digits, passes=1)
+
+
+def test_names_of_recipe_and_data_and_a_string_for_the_folder(tmp_path):
+    run = train("paper", "digits", passes=1, folder=str(tmp_path))
+    assert run.recipe == Recipe() and run.dataset_name == "UCI digits, not MNIST"
+    assert Run.load(str(tmp_path)).records == run.records
+    (again,) = train_many(["paper"], "digits", str(tmp_path / "many"), passes=1)
+    assert again.records[0].test_error_percent == run.records[0].test_error_percent
 
 
 def test_the_literal_recipe_does_not_learn_and_the_default_does(digits):

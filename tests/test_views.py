@@ -85,6 +85,14 @@ def test_layer_maps_take_the_callers_verdict(net: LeNet5Classic, image: Tensor) 
     assert "not a digit" in words and not any(word.startswith("reads") for word in words)
 
 
+def test_a_refused_image_has_no_winning_code(net: LeNet5Classic, image: Tensor) -> None:
+    def boxes(verdict: str | None) -> int:
+        patches = layer_maps(net, image, verdict=verdict).axes[0].patches
+        return sum(patch.get_linewidth() > 1 for patch in patches)
+
+    assert (boxes(None), boxes("not a digit")) == (1, 0)
+
+
 def test_layer_maps_leave_the_network_as_it_was(image: Tensor) -> None:
     net = LeNet5Classic().train()
     layer_maps(net, image)

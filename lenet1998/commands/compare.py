@@ -13,7 +13,7 @@ from lenet1998.commands.progress import RunProgress
 from lenet1998.data import load_dataset
 from lenet1998.evidence import today, today_page
 from lenet1998.evidence.today import Contender
-from lenet1998.files import write_atomically
+from lenet1998.files import make_folder, write_atomically
 from lenet1998.learning.presets import recipe_for
 from lenet1998.report import html
 from lenet1998.report.sections import Outcome
@@ -45,7 +45,7 @@ def compare(
     comparison = today.compare(contenders, dataset, report=report)
     document = today_page.present(comparison, dataset)
     values, page = comparison.to_dict(), folder / "compare.html"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     for plot in document.plots:
         write_atomically(folder / f"{plot.name}.png", plot.png)
     write_atomically(page, html.page(document))

@@ -27,8 +27,6 @@ def evaluate(weights: str, dataset: Dataset) -> Outcome:
         for label, row in enumerate(measured.confusion)
     ]
     header = ("label", *(label for label, *_ in rows))
-    learnt_from = read_origin(weights).dataset
-    warning = f"These weights have learnt from other digits: {learnt_from}."
-    warnings = [] if learnt_from in (None, dataset.name) else [warning]
+    warnings = read_origin(weights).unlike(dataset.name)
     section = Section(text=[line], tables=[Table("answers by label", header, rows)])
     return Outcome(asdict(measured), Document("Evaluation", [section], warnings))

@@ -25,7 +25,7 @@ from lenet1998.evidence.fig08 import FIG08
 from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig13 import FIG13
 from lenet1998.evidence.parts import PARTS_EXPERIMENT
-from lenet1998.files import write_atomically
+from lenet1998.files import make_folder, write_atomically
 from lenet1998.report import html, markdown
 from lenet1998.report.sections import Document, Outcome, Section
 from lenet1998.runs.many import train_many
@@ -106,7 +106,7 @@ def paper(
     source = replace(QUICK, place=place) if quick else Source(place)
     dataset = source.load()
     known = experiments(len(dataset.training_labels))
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     parts = _earlier(folder, dataset, known)
     for name, experiment in known.items():
         if only and name not in only:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,25 @@ def pass_progress(console: Console, dataset_name: str) -> Iterator[Callable[[Sta
 
     with bar:
         yield show
+
+
+@contextmanager
+def picture_bar(console: Console, pictures: int) -> Iterator[Callable[[], None]]:
+    """On a terminal a bar over the pictures; yields what is called when one is read."""
+    bar = Progress(
+        TextColumn("{task.completed}/{task.total} pictures"),
+        BarColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+        console=console,
+        transient=True,
+        redirect_stdout=False,  # it may lead elsewhere
+        redirect_stderr=sys.stderr.isatty(),
+        disable=not console.is_terminal or pictures == 1,
+    )
+    task = bar.add_task("", total=pictures)
+    with bar:
+        yield lambda: bar.advance(task)
 
 
 class RunProgress:

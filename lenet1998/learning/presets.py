@@ -128,6 +128,16 @@ def preset(name: str, /, **changes: Any) -> Any:
     return replace(PRESETS[name], **changes)
 
 
+def named(recipe: TrainingRecipe | str) -> TrainingRecipe:
+    """A recipe, or that of a name; ValueError as `preset`, TypeError for what is neither."""
+    if isinstance(recipe, TrainingRecipe):
+        return recipe
+    if not isinstance(recipe, str):
+        raise TypeError(f"expected a recipe or its name, got {type(recipe).__name__}")
+    known: TrainingRecipe = preset(recipe)
+    return known
+
+
 def recipe_for(network: str) -> TrainingRecipe:
     """The recipe that a network of the catalogue is trained by.
 

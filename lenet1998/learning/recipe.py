@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -31,7 +32,8 @@ class TrainingRecipe(ABC):
 
     Attributes:
         name: of the preset, or one that tells it from others, such as `paper,mu=0.02` of a study.
-        seed: of the starting parameters, the order of the patterns and all else that is random.
+        seed: of the starting parameters, the order of the patterns and all else that is random, 0
+            to 2^64 - 1.
         network: what is trained, a name of `lenet1998.catalogue`.
 
     Raises:
@@ -50,6 +52,9 @@ class TrainingRecipe(ABC):
         """Through the training set."""
 
     def __post_init__(self) -> None:
+        whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
+        self._expect(whole and 0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
+        object.__setattr__(self, "seed", int(self.seed))  # one of NumPy's has no place in JSON
         catalogue.find(self.network)
 
     def build(self) -> Network:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 from torch import Tensor, nn
 
 from lenet1998.data.field import FIELD, check_levels
+from lenet1998.files import make_folder
 from lenet1998.models import saved
 
 __all__ = ["Network", "Reader"]
@@ -72,7 +73,7 @@ class Network(nn.Module):
             TypeError, ValueError: for a class without an entry in `lenet1998.catalogue`, or a
                 description that has no place in JSON; nothing is written then.
         """
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         origin = saved.Origin(description=dict(description or {}))
         saved.write(Path(folder, saved.WEIGHTS), self, origin)
 

@@ -53,6 +53,12 @@ class Origin:
     description: dict[str, Any] = field(default_factory=dict)  # what `save_pretrained` was given
     sha256: str = ""  # over all of this, and the names and bytes of the tensors
 
+    def unlike(self, dataset: str) -> list[str]:
+        """A warning, if it has learnt from another data set than that of this name."""
+        if self.dataset in (None, dataset):
+            return []
+        return [f"These weights have learnt from other digits: {self.dataset}."]
+
 
 def write(
     file: Path, net: Network, origin: Origin, learner: Mapping[str, Tensor] | None = None

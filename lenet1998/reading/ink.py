@@ -1,8 +1,9 @@
 """Finding a digit in a picture: which pixels are paper, which are ink, which ink is the digit.
 
 The picture is looked at twice: as a whole, to find where the digit is, and close up, where the
-digit always has the same size, to tell its ink from the paper. Nothing here knows what a digit
-looks like: it is the largest mark in the picture and what lies close to that.
+digit always has the same size. A sheet on a darker table is cut out first. Each look evens out the
+light, takes away frames and ruled lines, and gathers what is left into marks. Nothing here knows
+what a digit looks like: it is the largest mark in the picture and what lies close to that.
 """
 
 import math
@@ -10,14 +11,12 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 from scipy import ndimage
-from torch.nn.functional import interpolate
 
 from lenet1998.data.field import BOX
 
-__all__ = ["NoDigitError", "find_digit"]
+__all__ = ["NoDigitError", "NotOneDigitError", "find_digit"]
 
 Pixels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -25,64 +24,60 @@ Rectangle = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels of the picture."""
 
 OVERVIEW = 256  # pixels, longer side of the whole picture
+SHEET = 700  # pixels, longer side of a sheet that is cut out
 CLOSE_UP = 120  # pixels, longer side of the digit
-MARGIN = 0.25  # of the digit's longer side, looked at around it
+MARGIN = 0.5  # of the digit's longer side, looked at around it
 
 LEAST_CONTRAST = 8.0  # between paper and ink; black and white are 442 apart
-LEAST_CLARITY = 3.5  # contrast in units of the paper's own unevenness; noise alone comes to about 3
+LEAST_CLARITY = 5.0  # contrast in units of the paper's own unevenness; noise alone comes to 2 to 5
 INK_ABOVE = 0.4  # of the contrast: fainter marks, such as ruled lines, are paper
+FAINTEST = 0.06  # of the contrast, where glare fades the ink
+FADING = 5  # pixels, within which it fades by less than `INK_ABOVE`
 THINNEST_STROKE = 2.2  # in MNIST's pixels; one in seven of its digits is thinner
+# Of the longer side: what is thicker is a blob; of MNIST's digits one in a thousand.
+THICKEST_STROKE = 0.5
+WIDEST_STROKE = 0.25  # of a view's longer side; wider dark parts are shadows
+STEEPEST_RULE = 0.13  # rise over run of frames and ruled lines, 7 degrees
 
 
 class NoDigitError(ValueError):
     """Nothing in the picture stands out from its background."""
 
 
+class NotOneDigitError(ValueError):
+    """What stands out can't be one digit; the message says what it is instead."""
+
+
 def find_digit(picture: Image.Image) -> Pixels:
-    """The ink of a picture's digit; paper, shadows, faint lines and specks are exactly 0.
+    """The ink of a picture's digit; paper, shadows, rules and specks are exactly 0.
 
     Strokes thinner than nearly all of MNIST's are thickened: a thin pen would fade away when the
     digit is reduced to 20x20 pixels.
 
     Shape: mode RGB, any size, dark on light or light on dark -> `(H, W)` in [0, 1], ink high, with
-    H and W about 120.
+    the longer of H and W about 120.
 
     Raises:
         NoDigitError: nothing stands out.
+        NotOneDigitError: several marks as large as digits do, or a blob.
     """
-    digit, page = _locate(picture, (0, 0, *picture.size))
-    side = max(digit[2] - digit[0], digit[3] - digit[1])
-    close_up = _view(picture, _grown(digit, MARGIN * side, page), CLOSE_UP / side)
-    return _with_thick_strokes(_largest_mark(_ink(close_up)))
-
-
-def _locate(picture: Image.Image, page: Rectangle) -> tuple[Rectangle, Rectangle]:
-    """Where on the page the digit is, and the page: a smaller one if a sheet of paper is on it."""
-    scale = min(1, OVERVIEW / max(page[2] - page[0], page[3] - page[1]))
-    mark = _largest_mark(_ink(_view(picture, page, scale))) > 0
-    rows, columns = ndimage.find_objects(mark.astype(int))[0]
-    x, y = page[:2]
-    place = (
-        x + columns.start / scale, y + rows.start / scale,
-        x + columns.stop / scale, y + rows.stop / scale,
-    )  # fmt: skip
-    if _is_sheet(mark[rows, columns]):
-        sheet = _grown(place, -0.04 * max(place[2] - place[0], place[3] - place[1]), page)
-        try:
-            digit, sheet = _locate(picture, sheet)
-        except NoDigitError:
-            return place, page
-        # What reaches the sheet's edge is no digit: it is what surrounds a bold, straight 1.
-        if _grown(digit, 1 / scale, sheet) == _grown(digit, 1 / scale, page):
-            return digit, sheet
-    return place, page
-
-
-def _is_sheet(mark: Mask) -> bool:
-    """Whether a mark, cut out, is a solid upright rectangle large enough to be written on."""
-    outline = ndimage.binary_fill_holes(mark)
-    large = min(mark.shape) > 0.3 * OVERVIEW
-    return bool(large and outline.mean() > 0.85 and mark.sum() > 0.6 * outline.sum())
+    page: Rectangle = (0, 0, *picture.size)
+    scale = min(1, OVERVIEW / max(picture.size))
+    overview = _view(picture, page, scale)
+    corners = _sheet(overview)
+    if corners is not None:
+        picture = _cut_out(picture, corners / scale)
+        page = (0, 0, *picture.size)
+        scale = min(1, OVERVIEW / max(picture.size))
+        overview = _view(picture, page, scale)
+    rows, columns = _extent(_digit(_ink(overview)))
+    left, right, top, bottom = (
+        place / scale for place in (columns.start, columns.stop, rows.start, rows.stop)
+    )
+    side = max(right - left, bottom - top)
+    part = _grown((left, top, right, bottom), MARGIN * side, page)
+    digit = _digit(_ink(_view(picture, part, CLOSE_UP / side)))
+    return _with_thick_strokes(digit[_extent(digit)])
 
 
 def _grown(rectangle: Rectangle, margin: float, limits: Rectangle) -> Rectangle:
@@ -97,8 +92,65 @@ def _view(picture: Image.Image, part: Rectangle, scale: float) -> Pixels:
     """`(H, W, 3)`, 0 to 255: part of the picture, reduced or enlarged."""
     left, top, right, bottom = part
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
-    view = picture.resize(size, Image.Resampling.BICUBIC, part, reducing_gap=3)
+    view = picture.resize(size, Image.Resampling.BICUBIC, part, reducing_gap=2)
     return np.asarray(view, np.float32)
+
+
+# The sheet on a darker table
+
+
+def _sheet(pixels: Pixels) -> Pixels | None:
+    """The corners of a sheet of paper on a darker table, if there is one.
+
+    Shape: `(H, W, 3)` -> `(4, 2)`, x and y, in the order in which Pillow takes them: top left,
+    bottom left, bottom right, top right.
+    """
+    grey = pixels.mean(-1)
+    paper = grey >= _otsu_threshold(grey)
+    edge = paper[_frame(paper.shape, 2)]
+    if edge.mean() > 0.2 or not paper.any() or grey[paper].mean() - grey[~paper].mean() < 40:
+        return None
+    labels, count = ndimage.label(ndimage.binary_opening(paper, iterations=2))
+    if not count:
+        return None
+    sheet = labels == 1 + np.bincount(labels.ravel())[1:].argmax()
+    whole = ndimage.binary_fill_holes(sheet)
+    outline = np.argwhere(whole & ~ndimage.binary_erosion(whole))[:, ::-1].astype(np.float32)
+    # The upright rectangle around it is smallest when it is turned as the sheet is.
+    angles = np.deg2rad(np.arange(-45, 45, dtype=np.float32))
+    along = outline @ np.stack([np.cos(angles), np.sin(angles)])
+    across = outline @ np.stack([-np.sin(angles), np.cos(angles)])
+    turn = (np.ptp(along, axis=0) * np.ptp(across, axis=0)).argmin()
+    along, across = along[:, turn], across[:, turn]
+    sides = np.ptp(along), np.ptp(across)
+    if min(sides) < 0.3 * min(grey.shape) or max(sides) > 2.5 * min(sides):
+        return None
+    # Seen from the side it is no rectangle: its corners are the points farthest out.
+    ways = ((-1, -1), (-1, 1), (1, 1), (1, -1))
+    corners = np.stack([outline[(a * along + b * across).argmax()] for a, b in ways])
+    drawing = Image.new("1", grey.shape[::-1])
+    ImageDraw.Draw(drawing).polygon([tuple(corner) for corner in corners.tolist()], fill=1)
+    shape = np.asarray(drawing)
+    if (shape & whole).sum() < 0.9 * (shape | whole).sum() or sheet.sum() < 0.6 * whole.sum():
+        return None
+    inner: Pixels = corners + 0.03 * (corners.mean(0) - corners) + 0.5
+    return inner
+
+
+def _cut_out(picture: Image.Image, corners: Pixels) -> Image.Image:
+    """The sheet with these corners, upright."""
+    left, down = corners[1] - corners[0], corners[3] - corners[0]
+    sides = float(np.hypot(*down)), float(np.hypot(*left))
+    scale = min(1, SHEET / max(sides))
+    size = max(1, round(sides[0] * scale)), max(1, round(sides[1] * scale))
+    factor = int(1 / scale)
+    quad = tuple((corners / factor).ravel().tolist())
+    return picture.reduce(factor).transform(
+        size, Image.Transform.QUAD, quad, Image.Resampling.BILINEAR
+    )
+
+
+# Paper and ink
 
 
 def _ink(pixels: Pixels) -> Pixels:
@@ -109,11 +161,13 @@ def _ink(pixels: Pixels) -> Pixels:
     Shape: `(H, W, 3)` -> `(H, W)`.
     """
     best, best_clarity = None, LEAST_CLARITY
-    for paper in _papers(pixels):
-        difference = paper - pixels
+    border = _frame(pixels.shape[:2], max(1, round(max(pixels.shape) / 16)))
+    for even in _evened(pixels, border):
+        paper = np.median(even[border], axis=0)
+        difference = (paper - even).astype(np.float32)
         # The colour of the ink, seen from the paper's: where the largest differences point. It
         # settles dark on light or light on dark as well.
-        direction = (difference * np.square(difference).sum(-1, keepdims=True)).sum((0, 1))
+        direction = np.square(difference).sum(-1).ravel() @ difference.reshape(-1, 3)
         depth = difference @ (direction / max(float(np.linalg.norm(direction)), 1e-9))
         marks = depth[depth > LEAST_CONTRAST]
         if not marks.size:
@@ -123,35 +177,56 @@ def _ink(pixels: Pixels) -> Pixels:
         if not rest.size:
             continue
         clarity = contrast / (1 + math.sqrt(np.square(rest).mean()))
+        # A dark border is a shadow rather than ink.
+        clarity *= 1 - (depth[border] > INK_ABOVE * contrast).mean()
         if clarity > best_clarity:
             best, best_clarity = depth / contrast, clarity
     if best is None:
         raise NoDigitError
-    return np.where(best > INK_ABOVE, best.clip(0, 1), 0).astype(np.float32)
+    # Glare fades the ink, but gradually: what is fainter goes on from darker ink beside it.
+    best = best.clip(0, 1)
+    near = ndimage.maximum_filter(best, FADING)
+    labels, count = ndimage.label(best > np.maximum(INK_ABOVE * near, FAINTEST), np.ones((3, 3)))
+    inked = np.zeros(count + 1, bool)
+    inked[labels[best > INK_ABOVE]] = True
+    inked[0] = False
+    return np.where(inked[labels], best / np.maximum(near, FAINTEST), 0).astype(np.float32)
 
 
-def _papers(pixels: Pixels) -> Iterator[Pixels]:
-    """Guesses at the paper's colour in each pixel, as if nothing were written on it.
+def _evened(pixels: Pixels, border: Mask) -> Iterator[Pixels]:
+    """The picture as it would be in even light.
 
-    One colour, for scans and drawings, even those that the digit fills; a smooth surface through
-    the border, for uneven light; a wide local median, for shadows with an edge.
-
-    Shape: `(H, W, 3)` -> several of `(H, W, 3)`, or what broadcasts to it.
+    As it is, for scans and drawings, even those that the digit fills; then each pixel against the
+    paper around it. That is what remains when all strokes are filled up; edges of shadows stay.
     """
-    height, width, _ = pixels.shape
-    scale = min(1, 40 / max(height, width))
-    small = _resized(pixels, max(1, round(height * scale)), max(1, round(width * scale)))
-    frame = _frame(small.shape[:2], max(1, round(max(small.shape) / 16)))
-    yield np.median(small[frame], axis=0)
+    yield pixels
+    size = max(3, round(WIDEST_STROKE * max(pixels.shape)))
+    grey = pixels.mean(-1)
+    # Shadows darken parts of the border; where nearly all of it is dark, the paper is.
+    lighter_ink = np.quantile(grey[border], 0.9) < (grey.min() + grey.max()) / 2
+    ways = (np.minimum, np.maximum) if lighter_ink else (np.maximum, np.minimum)
+    # Beyond its border the picture goes on, so that windows reach into its corners.
+    paper = np.pad(grey, size - 1, mode="edge")
+    for way in ways:
+        paper = _of_windows(paper, size, way)
+    usual = max(float(np.median(paper)), 1)
+    if lighter_ink:
+        yield pixels + (usual - paper).astype(np.float32)[..., None]
+    else:
+        yield pixels * (usual / paper.clip(1, None)).astype(np.float32)[..., None]
 
-    y, x = np.meshgrid(*(np.linspace(-1, 1, side) for side in small.shape[:2]), indexing="ij")
-    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
-    surface = terms @ _robust_fit(terms[frame], small[frame])
-    yield _resized(surface.astype(np.float32), height, width)
 
-    window = round(0.45 * max(small.shape))
-    median = ndimage.median_filter(small, (window, window, 1), mode="nearest")
-    yield _resized(median, height, width)
+def _of_windows(values: Pixels, size: int, way: np.ufunc) -> Pixels:
+    """The least or greatest of each square window, `(H, W)` -> `(H - size + 1, W - size + 1)`.
+
+    Windows are doubled until they are wide enough: SciPy's filters take ten times as long.
+    """
+    for _ in range(2):
+        values, reach = values.T, 1
+        while reach < size:
+            step = min(reach, size - reach)
+            values, reach = way(values[step:], values[:-step]), reach + step
+    return values
 
 
 def _frame(shape: tuple[int, ...], thickness: int) -> Mask:
@@ -160,52 +235,153 @@ def _frame(shape: tuple[int, ...], thickness: int) -> Mask:
     return frame
 
 
-def _robust_fit(terms: npt.NDArray[np.float64], values: Pixels) -> npt.NDArray[np.float64]:
-    """Coefficients for the least sum of absolute residuals, by reweighted least squares."""
-    ridge = 1e-6 * np.eye(terms.shape[1])  # for a picture of a few pixels
-    fitted: npt.NDArray[np.float64] = np.median(values.astype(np.float64), axis=0, keepdims=True)
-    for _ in range(10):
-        weights = 1 / np.maximum(np.abs(values - fitted).max(1, keepdims=True), 1)
-        weighted = (terms * weights).T
-        coefficients = np.linalg.solve(weighted @ terms + ridge, weighted @ values)
-        fitted = terms @ coefficients
-    return coefficients
-
-
-def _resized(pixels: Pixels, height: int, width: int) -> Pixels:
-    planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
-    resized = interpolate(planes, (height, width), mode="bilinear", antialias=True)
-    return resized[0].permute(1, 2, 0).contiguous().numpy()
-
-
 def _otsu_threshold(values: Pixels) -> float:
     """The least value of the upper of two classes, split where they differ most (Otsu 1979)."""
-    ordered = np.sort(values).astype(np.float64)
-    below = np.arange(1, len(ordered))
-    above = len(ordered) - below
-    sums = ordered.cumsum()
-    gap = (sums[-1] - sums[:-1]) / above - sums[:-1] / below
-    between = below * above * np.square(gap)
-    return float(ordered[1 + between.argmax()] if len(ordered) > 1 else ordered[0])
+    low, high = float(values.min()), float(values.max())
+    step = max(high - low, 1e-9) / 255
+    counts = np.bincount(((values.ravel() - low) / step).astype(np.intp), minlength=256)
+    below = counts.cumsum()[:-1]
+    above = values.size - below
+    sums = (counts * np.arange(256)).cumsum()
+    gap = (sums[-1] - sums[:-1]) / np.maximum(above, 1) - sums[:-1] / np.maximum(below, 1)
+    return low + step * (1 + int((below * above * np.square(gap)).argmax()))
 
 
-def _largest_mark(ink: Pixels) -> Pixels:
-    """The ink of the largest mark and of the parts near it: a digit may be in several pieces."""
-    labels, count = ndimage.label(ink, np.ones((3, 3)))
-    numbers = np.arange(1, count + 1)
-    mass = ndimage.sum_labels(ink, labels, numbers)
-    # Marks that run out of the picture are mostly shadows or what surrounds the paper.
-    inside = ~np.isin(numbers, labels[_frame(ink.shape, 1)])
-    largest = mass.argmax()
+# The digit among the marks
+
+
+def _digit(ink: Pixels) -> Pixels:
+    """The ink without rules, frames and specks.
+
+    Raises:
+        NotOneDigitError: it is several marks, or a blob.
+    """
+    digit, rules = None, _rules(ink > 0)
+    if rules.any() and not rules[ink > 0].all():
+        digit = _one_mark(np.where(rules, np.float32(0), ink))
+        # A stroke of a digit that fills the picture spans it as a rule does.
+        if not 0.1 < _side(digit) / min(ink.shape) < 0.87:
+            digit = None
+    if digit is None:
+        digit = _one_mark(ink)
+    stroke = 2 * ndimage.distance_transform_edt(np.pad(digit[_extent(digit)] > 0.5, 1)).max() - 1
+    if stroke > THICKEST_STROKE * _side(digit):
+        raise NotOneDigitError("a blob, its ink is too thick for a digit's strokes")
+    return digit
+
+
+def _rules(mask: Mask) -> Mask:
+    """Straight thin lines, nearly level or upright, from one border to the other.
+
+    Where a stroke crosses a line it is thicker than elsewhere and stays.
+    """
+    rules = np.zeros_like(mask)
+    for turned, lines in ((mask, rules), (mask.T, rules.T)):
+        height, width = turned.shape
+        if not (turned[:, :3].any() and turned[:, -3:].any()):
+            continue
+        thin = _thin(turned, max(3, height // 20))
+        row, column = np.nonzero(thin)
+        if len(row) < width / 2:
+            continue
+        # The rise that gathers most ink in few rows.
+        rises = np.linspace(-STEEPEST_RULE, STEEPEST_RULE, 27)
+        shifts = np.rint(np.outer(rises, np.arange(width) - width / 2)).astype(int)
+        reach = int(shifts.max())
+        sharpness = [np.square(np.bincount(row - shift[column] + reach)).sum() for shift in shifts]
+        shift = shifts[int(np.argmax(sharpness))]
+        rows = (np.arange(height + 2 * reach)[:, None] + shift) % (height + 2 * reach)
+        level = np.pad(turned, ((reach, reach), (0, 0)), constant_values=True)
+        level = np.take_along_axis(level, rows, axis=0)  # outside the view lines may go on
+        near = ndimage.maximum_filter1d(level, 3, axis=0)
+        near = ndimage.grey_closing(near, (1, 9), mode="nearest")
+        near = ndimage.grey_opening(near, (1, round(0.97 * width)), mode="constant")
+        back = (np.arange(height)[:, None] + reach - shift) % (height + 2 * reach)
+        line = np.take_along_axis(near, back, axis=0) & thin
+        pieces = ndimage.find_objects(ndimage.label(line)[0])
+        length = sum(columns.stop - columns.start for _, columns in pieces)
+        lines |= line & _thin(turned, math.ceil(1.7 * line.sum() / max(length, 1)) + 1)
+    return rules
+
+
+def _thin(mask: Mask, thickness: int) -> Mask:
+    """Where the ink is less than so thick, measured upright."""
+    thin: Mask = mask & ~ndimage.binary_opening(mask, np.ones((thickness, 1)))
+    return thin
+
+
+def _one_mark(ink: Pixels) -> Pixels:
+    """The ink of the largest mark and of the parts near it: a digit may be in several pieces.
+
+    Marks that run out of the picture are mostly shadows or what surrounds the paper. A mark drawn
+    around another is a frame.
+
+    Raises:
+        NotOneDigitError: another mark is as large as a digit beside this one.
+    """
+    labels, count = ndimage.label(ink > 0, np.ones((3, 3)))
+    mass = np.bincount(labels.ravel(), ink.ravel(), count + 1)
+    inside = np.ones(count + 1, bool)
+    inside[labels[_frame(ink.shape, math.ceil(0.02 * max(ink.shape)))]] = False
+    boxes = [(slice(0, 0), slice(0, 0)), *ndimage.find_objects(labels)]
+    sides = np.array([max(rows.stop - rows.start, cols.stop - cols.start) for rows, cols in boxes])
+    largest = int(mass.argmax())
     if (mass * inside).max() > 0.25 * mass[largest]:
-        largest = (mass * inside).argmax()
+        largest = int((mass * inside).argmax())
+    for inner in np.argsort(-mass):
+        if sides[inner] > 0.35 * sides[largest] and _encloses(labels == largest, boxes[inner]):
+            mass[largest], largest = 0, int(inner)
+            break
 
-    distance = ndimage.distance_transform_edt(labels != numbers[largest])
-    gap = ndimage.minimum(distance, labels, numbers)
-    rows, columns = ndimage.find_objects(labels)[largest]
-    side = max(rows.stop - rows.start, columns.stop - columns.start)
-    kept = (gap < 0.2 * side) & (mass > 0.02 * mass[largest])
-    return np.where(np.isin(labels, numbers[kept]), ink, np.float32(0))
+    side, box = sides[largest], boxes[largest]
+    others = [int(other) for other in np.flatnonzero(mass > 0.02 * mass[largest])]
+    others = [other for other in others if inside[other] >= inside[largest] and other != largest]
+    if not others:
+        return np.where(labels == largest, ink, np.float32(0))
+    distance = ndimage.distance_transform_cdt(labels != largest)
+    gaps = ndimage.minimum(distance, labels, others) / side
+    kept = [largest]
+    for other, gap in zip(others, gaps, strict=True):
+        size = sides[other] / side
+        if size > 1 and _encloses(labels == other, box):
+            continue
+        # Parts of one digit, such as the bar of a 5, are closer, smaller or boxed in by it.
+        like = size > 0.5 and mass[other] > 0.15 * mass[largest] and inside[other]
+        if like and gap > (0.07 if size > 0.7 else 0.15) and _apart(box, boxes[other]):
+            raise NotOneDigitError("several marks, each as large as a digit")
+        if gap < 0.2:
+            kept.append(other)
+    return np.where(np.isin(labels, kept), ink, np.float32(0))
+
+
+def _encloses(mark: Mask, box: tuple[slice, slice]) -> bool:
+    """Whether a mark goes around a box, on three sides at least: a frame may be cut off."""
+    rows, columns = box
+    sides = (
+        mark[rows, : columns.start].any(1), mark[rows, columns.stop :].any(1),
+        mark[: rows.start, columns].any(0), mark[rows.stop :, columns].any(0),
+    )  # fmt: skip
+    return sum(float(side.mean()) > 0.8 for side in sides) >= 3
+
+
+def _apart(one: tuple[slice, slice], other: tuple[slice, slice]) -> bool:
+    """Whether two boxes are beside or above one another, but for a third of the smaller one."""
+    return any(
+        min(a.stop, b.stop) - max(a.start, b.start) < 0.34 * min(a.stop - a.start, b.stop - b.start)
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+def _extent(ink: Pixels) -> tuple[slice, slice]:
+    """Rows and columns that the ink takes."""
+    rows, columns = (np.flatnonzero(ink.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def _side(ink: Pixels) -> int:
+    """The longer side of what the ink takes."""
+    rows, columns = _extent(ink)
+    return int(max(rows.stop - rows.start, columns.stop - columns.start))
 
 
 def _with_thick_strokes(ink: Pixels) -> Pixels:

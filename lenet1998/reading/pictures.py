@@ -1,9 +1,10 @@
 """Any picture of a digit as the network's input: read it, find the digit, normalise it."""
 
+import io
 import os
-import warnings
+import stat
 from contextlib import nullcontext
-from typing import TypeAlias
+from typing import IO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,31 +14,52 @@ from torch import Tensor
 
 from lenet1998.data.field import BOX, CENTRE, FIELD, IMAGE
 from lenet1998.data.normalisation import normalise_digit, to_network_input
-from lenet1998.reading.ink import NoDigitError, find_digit
+from lenet1998.errors import in_words
+from lenet1998.reading.ink import NoDigitError, NotOneDigitError, find_digit
 
-__all__ = ["AnyPicture", "ImageError", "read_picture"]
+__all__ = ["AnyPicture", "ImageError", "NotOneDigit", "read_picture"]
 
-AnyPicture: TypeAlias = str | os.PathLike[str] | Image.Image | npt.NDArray[np.generic] | Tensor
+_Encoded: TypeAlias = str | os.PathLike[str] | bytes | bytearray | IO[bytes]
+AnyPicture: TypeAlias = _Encoded | Image.Image | npt.NDArray[np.generic] | Tensor
 """What `read_picture` takes."""
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF")
+"""What is opened, whatever the name says: of Pillow's others one starts a program (EPS)."""
+
+_LARGEST = 2**28  # bytes that are taken from an open file, which may be a pipe without an end
 
 
 class ImageError(ValueError):
     """A picture can't be read. The message is one line: which, why, and what to do."""
 
 
+class NotOneDigit(ImageError):
+    """Something stands out in a picture, but not one digit.
+
+    Attributes:
+        reason: what it is instead, in words.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"{name}: {reason}; give a picture of one digit")
+        self.reason = reason
+
+
 def read_picture(source: AnyPicture) -> Tensor:
     """Find the digit in a picture and normalise it as NIST's were (section III.A).
 
-    Photographs, scans and drawings of one digit, dark on light or light on dark, in any colours.
-    Uneven light, faint ruled lines and specks are cleared, strokes of a thin pen are thickened (see
-    `lenet1998.reading.ink`), the digit is fitted into 20x20 pixels and centred by its mass. What is
-    already so, as an MNIST image is, stays as it is.
+    Photographs, scans and drawings of one digit, dark on light or light on dark, in any colours. A
+    sheet on a darker table is cut out and turned upright; shadows, glare, frames, ruled lines and
+    specks are cleared, strokes of a thin pen are thickened (see `lenet1998.reading.ink`), the digit
+    is fitted into 20x20 pixels and centred by its mass. What is already so, as an MNIST image is,
+    stays as it is.
 
     Args:
-        source: a file that Pillow reads, turned as its EXIF data says; a `PIL.Image`, of any mode;
-            an array (H, W), (H, W, 3) or (H, W, 4); or a tensor (H, W) or (1, 3 or 4, H, W).
-            Values 0 to 255 or 0 to 1, or true and false. A tensor that is a network's input
-            already, (1, 32, 32) with a background of -0.1, is returned.
+        source: a file's name, its bytes, or the file, open for reading bytes, of a raster format
+            (`FORMATS`), turned as its EXIF data says; a `PIL.Image`, of any mode; an array (H, W),
+            (H, W, 3) or (H, W, 4); or a tensor (H, W) or (1, 3 or 4, H, W). Values 0 to 255 or 0 to
+            1, or true and false. A tensor that is a network's input already, (1, 32, 32) with a
+            background of -0.1, is returned.
 
     Returns:
         `(1, 1, 32, 32)` float32, background -0.1, darkest ink 1.175.
@@ -45,6 +67,9 @@ def read_picture(source: AnyPicture) -> Tensor:
     Raises:
         ImageError: the file is absent, damaged, no picture, animated or too large; the array has
             another shape or other values; or nothing stands out from the background.
+        NotOneDigit: several marks stand out, each as large as a digit, or a blob. It is an
+            `ImageError` too.
+        TypeError: it is none of these.
     """
     if isinstance(source, Tensor) and _is_network_input(source):
         return source.detach().to("cpu", torch.float32).reshape(1, 1, *source.shape[-2:])
@@ -62,6 +87,8 @@ def read_picture(source: AnyPicture) -> Tensor:
             f"{name}: no digit found, nothing stands out from the background; "
             "give a picture of one digit on plain paper"
         ) from None
+    except NotOneDigitError as error:
+        raise NotOneDigit(name, str(error)) from None
     return to_network_input(digit[None])
 
 
@@ -71,7 +98,14 @@ def _name(source: AnyPicture) -> str:
         return f"{kind} of shape {tuple(source.shape)}"
     if isinstance(source, Image.Image):
         return str(getattr(source, "filename", "")) or f"{source.width}x{source.height} image"
-    return os.fspath(source)
+    if isinstance(source, bytes | bytearray):
+        return f"picture of {len(source)} bytes"
+    if isinstance(source, str | os.PathLike):
+        return os.fspath(source)
+    if hasattr(source, "read"):
+        return str(getattr(source, "name", "open file"))
+    expected = "a file's name, bytes, an open file, a PIL image, an array or a tensor"
+    raise TypeError(f"expected {expected} as picture, got {type(source).__name__}")
 
 
 def _is_network_input(tensor: Tensor) -> bool:
@@ -80,37 +114,68 @@ def _is_network_input(tensor: Tensor) -> bool:
     return one_field and tensor.is_floating_point() and -0.2 < tensor.min().item() < 0
 
 
-def _opened(file: str | os.PathLike[str] | Image.Image, name: str) -> Image.Image:
+def _opened(source: _Encoded | Image.Image, name: str) -> Image.Image:
     """The picture in mode RGB, upright."""
+    limit = Image.MAX_IMAGE_PIXELS
     try:
-        with warnings.catch_warnings():
+        with nullcontext(source) if isinstance(source, Image.Image) else _decoder(source) as image:
             # Pillow only warns of a picture above its limit; one of a gigabyte is no photograph.
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with nullcontext(file) if isinstance(file, Image.Image) else Image.open(file) as image:
-                frames = getattr(image, "n_frames", 1)
-                # An MPO's second picture belongs to the first: a phone's depth map or preview.
-                if frames == 1 or image.format == "MPO":
-                    return _to_rgb(ImageOps.exif_transpose(image))
+            if limit is not None and image.width * image.height > limit:
+                raise Image.DecompressionBombError
+            frames = getattr(image, "n_frames", 1)
+            # An MPO's second picture belongs to the first: a phone's depth map or preview.
+            if frames == 1 or image.format == "MPO":
+                return _to_rgb(ImageOps.exif_transpose(image))
+        reason = f"holds {frames} frames or pages; save the one with the digit by itself"
     except FileNotFoundError:
-        raise ImageError(f"{name}: no such file") from None
+        reason = "no such file"
     except IsADirectoryError:
-        raise ImageError(f"{name}: a folder; give the pictures in it") from None
+        reason = "a folder; give the pictures in it"
     except PermissionError:
-        raise ImageError(f"{name}: no permission to read it") from None
+        reason = "no permission to read it"
     except UnidentifiedImageError:
-        raise ImageError(f"{name}: not a picture that Pillow reads; give a PNG or JPEG") from None
+        reason = "not a picture of pixels (such as PNG, JPEG, TIFF or WebP); give a PNG or JPEG"
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        limit = (Image.MAX_IMAGE_PIXELS or 0) / 1e6
-        raise ImageError(f"{name}: more than {limit:.0f} million pixels; make it smaller") from None
+        reason = f"more than {(limit or 0) / 1e6:.0f} million pixels; make it smaller"
+    except _NoPictureError as error:
+        reason = str(error)
     except Exception as error:  # a damaged file makes Pillow's decoders raise anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageError(
-            f"{name}: damaged or cut off ({reason}); give an intact copy, as PNG or JPEG"
-        ) from error
-    raise ImageError(
-        f"{name}: holds {frames} frames or pages; save the one with the digit by itself"
-    )
+        if isinstance(error, OSError) and error.errno:
+            raise ImageError(in_words(error, name)) from error
+        why = " ".join(str(error).split()) or type(error).__name__
+        reason = f"damaged or cut off ({why}); give an intact copy, as PNG or JPEG"
+        raise ImageError(f"{name}: {reason}") from error
+    raise ImageError(f"{name}: {reason}")
+
+
+class _NoPictureError(Exception):
+    """A source that cannot hold a picture; the message says why, and what to do."""
+
+
+def _decoder(source: _Encoded) -> Image.Image:
+    """The picture, not yet decoded, of an ordinary file or of what an open one still holds."""
+    Image.init()
+    formats = [name for name in FORMATS if name in Image.OPEN]  # older Pillows have no AVIF
+    if isinstance(source, str | os.PathLike):
+        mode = os.stat(source).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError
+        if not stat.S_ISREG(mode):  # a FIFO could keep us waiting for ever
+            raise _NoPictureError("not an ordinary file; pipe what it gives to -, standard input")
+        return Image.open(source, formats=formats)
+    content = bytearray()
+    if isinstance(source, bytes | bytearray):
+        content += source
+    else:
+        while part := source.read(2**20):
+            if isinstance(part, str):
+                raise _NoPictureError('open for reading text; open it with mode "rb"')
+            content += part
+            if len(content) > _LARGEST:
+                raise _NoPictureError(f"more than {_LARGEST >> 20} MB; make the picture smaller")
+    if not content:
+        raise _NoPictureError("nothing to read in it")
+    return Image.open(io.BytesIO(content), formats=formats)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -120,7 +185,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         image = Image.fromarray((values * (255 / max(values.max(), 1e-9))).astype(np.uint8))
     if image.has_transparency_data:
         return _on_paper(image.convert("RGBA"))
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _on_paper(image: Image.Image) -> Image.Image:
@@ -168,8 +233,10 @@ def _if_normalised(picture: Image.Image) -> Tensor | None:
     Either polarity. MNIST's digits are 20 pixels long, a few 19; they are centred within half a
     pixel, and their darkest ink is 254 or 255.
     """
+    if picture.size != (IMAGE, IMAGE):
+        return None
     red, green, blue = (np.asarray(band).astype(np.int16) for band in picture.split())
-    if picture.size != (IMAGE, IMAGE) or (red != green).any() or (red != blue).any():
+    if (red != green).any() or (red != blue).any():
         return None
     background = red[0, 0]
     ink = np.abs(red - background)

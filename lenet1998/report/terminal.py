@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import sys
+from io import TextIOWrapper
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
@@ -12,6 +15,42 @@ if TYPE_CHECKING:
 
 _ROOMY = 8  # columns, up to which there is room between them
 _LONG = 30  # characters, above which words in a cell are text that may wrap
+_PLAIN = {
+    **{
+        "✓": "=",
+        "—": "-",
+        "–": "-",
+        "−": "-",
+        "·": ".",
+        "×": "x",
+        "→": "->",
+        "±": "+-",
+        "√": "sqrt",
+    },
+    **{"μ": "mu", "µ": "u", "η": "eta", "°": " degrees"},
+}  # for an output that has no such signs
+
+
+def survive_any_encoding() -> None:
+    """Let signs that standard output or error cannot take be written in plain letters."""
+    codecs.register_error("plain", _in_plain_letters)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="plain")
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    signs = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(sign) or ascii(sign)[1:-1] for sign in signs), error.end
+
+
+def printable(text: str) -> str:
+    """Text as it may go to a terminal: what is no sign, such as an escape, is spelt out.
+
+    A file's name may hold it, and then move the cursor, change colours or forge another line.
+    """
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -29,20 +68,21 @@ def show(outcome: Outcome, to: Console) -> None:
     document = outcome.document
     sections = () if outcome.is_brief else document.sections
     for line in (*document.warnings, *document.text):
-        _print_text(line, to)
+        print_text(line, to)
     for section in sections:
         for line in section.text:
-            _print_text(line, to)
+            print_text(line, to)
         for table in section.tables:
             _print_table(table, to)
     if document.glance is not None:
         _print_table(document.glance, to)
     if outcome.page:
-        _print_text(f"Page: {outcome.page}", to)
+        print_text(f"Page: {outcome.page}", to)
 
 
-def _print_text(text: str, to: Console) -> None:
+def print_text(text: str, to: Console) -> None:
     """Broken between words where a terminal shows it; words, such as names of files, stay whole."""
+    text = printable(text)
     words = TextWrapper(to.width, break_long_words=False, break_on_hyphens=False)
     for line in words.wrap(text) if to.is_terminal else [text]:
         to.print(line, soft_wrap=True)
@@ -53,7 +93,8 @@ def _print_table(table: Table, to: Console) -> None:
     from rich.table import Table as Drawn
 
     spare = () if to.width >= 100 else table.spare
-    all_columns = zip(table.header, *table.rows, strict=True)
+    rows = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in table.rows]
+    all_columns = zip(table.header, *rows, strict=True)
     columns = [column for column in all_columns if column[0] not in spare]
     are_long = [any(len(cell) > _LONG and " " in cell for cell in cells) for _, *cells in columns]
     widths = [

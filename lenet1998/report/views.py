@@ -35,7 +35,8 @@ def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None)
 
     Args:
         image: `(1, 1, 32, 32)`, background -0.1 to ink 1.175.
-        verdict: written under the input; by default the digit with the smallest penalty.
+        verdict: written under the input, and no code is marked as the winner; by default the digit
+            with the smallest penalty, which is.
 
     Raises:
         ValueError: for another shape or dtype, or more than one image.
@@ -73,7 +74,8 @@ def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None)
     heading(page, 31, 130, "Output", "ten codes, their penalties: the smallest wins")
     for index, (centre, penalty) in enumerate(zip(net.output.centres, penalties, strict=True)):
         row, column = divmod(index, 5)
-        x, y, wins = 31 + 14.6 * column, 132 + 17.6 * row, index == answer
+        x, y = 31 + 14.6 * column, 132 + 17.6 * row
+        wins = index == answer and verdict is None
         _tile(page, centre.view(bitmap), x, y, 7.7, 13.2, chosen=wins)
         note(page, x - 1.8, y + 1.5, str(index), chosen=wins)
         note(page, x + 3.85, y + 15, f"{penalty:.1f}", chosen=wins)

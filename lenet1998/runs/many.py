@@ -7,7 +7,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from lenet1998.data import Dataset, Source
-from lenet1998.files import write_atomically
+from lenet1998.files import make_folder, write_atomically
+from lenet1998.learning.presets import named
 from lenet1998.learning.recipe import TrainingRecipe
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import Run, RunError, check_same
@@ -19,13 +20,13 @@ __all__ = ["run_folder", "train_many"]
 _LOSSES = 3  # worker processes that may die in a row before a study gives up
 
 
-def run_folder(folder: Path, recipe: TrainingRecipe) -> Path:
+def run_folder(folder: str | Path, recipe: TrainingRecipe) -> Path:
     """Where a study keeps one of its runs."""
-    return folder / f"{recipe.name}-seed{recipe.seed}"
+    return Path(folder) / f"{recipe.name}-seed{recipe.seed}"
 
 
 def train_many(
-    recipes: Sequence[TrainingRecipe],
+    recipes: Sequence[TrainingRecipe | str],
     source: str | Source,
     folder: str | Path,
     *,
@@ -42,7 +43,7 @@ def train_many(
     worker that dies are made again by another. A run that fails does not stop the others.
 
     Args:
-        recipes: of either kind; their names and seeds tell them apart.
+        recipes: of either kind, or names of presets; their names and seeds tell them apart.
         source: of the data, as `load_dataset` takes it, or a part; each worker loads it once.
         folder: the runs go to `NAME-seedSEED` in it, on this computer.
         passes: for each run; by default as many as its recipe has.
@@ -60,9 +61,12 @@ def train_many(
         RunError: if a folder holds another run, before any is trained; if runs failed, when the
             others have ended; or if the workers or their scheduler cannot be reached or die.
     """
+    if isinstance(recipes, str):
+        raise TypeError(f"expected a list of recipes, got {recipes!r}: write [{recipes!r}]")
+    wanted = [named(recipe) for recipe in recipes]
     if passes is not None:
-        recipes = [recipe.lasting(passes) for recipe in recipes]
-    places = [run_folder(Path(folder), recipe) for recipe in recipes]
+        wanted = [recipe.lasting(passes) for recipe in wanted]
+    places = [run_folder(folder, recipe) for recipe in wanted]
     if len(set(places)) < len(places):
         raise ValueError(
             "two recipes of the study have the same name and seed: give each name its own choices"
@@ -72,7 +76,7 @@ def train_many(
     source = source.settled(dataset)
     tasks: list[Task] = []
     runs: dict[Path, Run] = {}
-    for recipe, place in zip(recipes, places, strict=True):
+    for recipe, place in zip(wanted, places, strict=True):
         of_run = (passes or recipe.passes, engine or recipe.ENGINES[0], place)
         run = _finished(recipe, dataset, *of_run)
         if run is None:
@@ -127,7 +131,7 @@ def _finished(
 def _write(files: dict[str, bytes], place: Path) -> None:
     """The files of a run, the network last: with it the run is there."""
     if files:
-        place.mkdir(parents=True, exist_ok=True)
+        make_folder(place)
     for name in sorted(files, key=lambda name: name == WEIGHTS):
         write_atomically(place / name, files[name])
 

@@ -8,17 +8,18 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Integral
 from pathlib import Path
 
 from torch import Tensor
 
-from lenet1998.data import Dataset
+from lenet1998.data import Dataset, load_dataset
 from lenet1998.errors import Failure
-from lenet1998.files import write_atomically
+from lenet1998.files import make_folder, write_atomically
 from lenet1998.learning.learner import Learner
 from lenet1998.learning.minibatch import MinibatchLearner
 from lenet1998.learning.online import OnlineLearner, OnlineTrainer, ReferenceTrainer
-from lenet1998.learning.presets import from_values
+from lenet1998.learning.presets import from_values, named
 from lenet1998.learning.recipe import MinibatchRecipe, Recipe, TrainingRecipe
 from lenet1998.measures.answers import misread
 from lenet1998.models import saved
@@ -94,8 +95,9 @@ class Run:
     records: list[PassRecord]
     learner: Mapping[str, Tensor] = field(default_factory=dict)
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | Path) -> None:
         """Write the metrics, then the network with its log: this says that the pass is done."""
+        folder = Path(folder)
         write_atomically(folder / METRICS, metrics_csv(self.records))
         log = [asdict(record) for record in self.records]
         origin = saved.Origin(
@@ -107,12 +109,13 @@ class Run:
         saved.write(folder / saved.WEIGHTS, self.net, origin, self.learner)
 
     @classmethod
-    def load(cls, folder: Path) -> Run:
+    def load(cls, folder: str | Path) -> Run:
         """Read a run back after its last whole pass.
 
         Raises:
             RunError: if the folder holds none, or it is damaged.
         """
+        folder = Path(folder)
         file = folder / saved.WEIGHTS
         if not file.is_file():
             raise RunError(f"{folder} holds no run to go on with: {saved.WEIGHTS} is not there")
@@ -157,8 +160,8 @@ def _times(file: Path) -> dict[int, dict[str, float]]:
 
 
 def train(
-    recipe: TrainingRecipe,
-    dataset: Dataset,
+    recipe: TrainingRecipe | str,
+    dataset: Dataset | str | Path,
     *,
     passes: int | None = None,
     engine: str | None = None,
@@ -172,8 +175,9 @@ def train(
     for mini-batches, with the same number of threads.
 
     Args:
-        recipe: every choice.
-        dataset: what to learn, and what to test on after each pass.
+        recipe: every choice, or the name of a preset.
+        dataset: what to learn, and what to test on after each pass; or where it is, as for
+            `load_dataset`.
         passes: how many in all, each over as many patterns as the training set holds, or as the
             recipe takes of it; by default as many as the recipe has.
         engine: for the rule of 1998 `"fused"` (compiled, the default) or `"torch"` (the reference,
@@ -186,15 +190,21 @@ def train(
     Raises:
         RunError: if the folder holds a run already and `resume` is not set, or it is one of another
             recipe, data set or engine; or if the network diverges.
-        ValueError: for an unknown engine, fewer than one pass, or images that no network can take.
+        ValueError: for an unknown recipe or engine, passes that are no whole number from 1 on, or
+            images that no network can take.
+        DatasetError: as `load_dataset`.
+        FileError: the folder cannot be written to.
     """
+    recipe = named(recipe)
+    dataset = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
     engine = engine or recipe.ENGINES[0]
     if engine not in recipe.ENGINES:
         expected = " or ".join(map(repr, recipe.ENGINES))
         raise ValueError(f"expected the engine {expected} for {recipe.name}, got {engine!r}")
     passes = recipe.passes if passes is None else passes
-    if passes < 1:
-        raise ValueError(f"expected at least 1 pass, got {passes}")
+    if not isinstance(passes, Integral) or passes < 1:
+        raise ValueError(f"expected at least 1 pass, a whole number, got {passes!r}")
+    passes = int(passes)
     folder = None if folder is None else Path(folder)
     run = _start(recipe.lasting(passes), dataset, engine, folder, resume)
     learner = learner_for(run, dataset)
@@ -269,7 +279,7 @@ def _start(
         return run
     net = recipe.build().eval()
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         write_atomically(folder / RECIPE, recipe.to_json())
     return Run(net, recipe, dataset.name, engine, [])
 
