@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,13 @@ from lenet1998.report.terminal import printable, survive_any_encoding
 if TYPE_CHECKING:
     from lenet1998.reading.predict import PictureReading
     from lenet1998.report.sections import Outcome
+
+
+class _Lines(logging.Handler):
+    """What a user may have to wait for, or should know, as a line on stderr as it is now."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"lenet1998: {record.getMessage()}", file=sys.stderr)
 
 
 class _Commands(TyperGroup):
@@ -94,6 +102,9 @@ def options(
     ] = False,
 ) -> None:
     """LeNet-5 as LeCun, Bottou, Bengio and Haffner published it in 1998."""
+    log = logging.getLogger("lenet1998")
+    log.setLevel(logging.INFO)
+    log.handlers = [_Lines()]
 
 
 @app.command()

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from lenet1998.errors import Failure, in_words
 
-__all__ = ["FileError", "make_folder", "write_atomically"]
+__all__ = ["FileError", "make_folder", "remove_parts", "write_atomically"]
+
+_PART = ".part"
 
 
 class FileError(Failure, OSError):
@@ -24,7 +26,7 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
     with _system_errors_of(path):
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        handle, scratch = tempfile.mkstemp(_PART, f".{path.name}.", path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
                 file.write(data)
@@ -47,6 +49,12 @@ def make_folder(path: str | Path) -> Path:
     with _system_errors_of(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
+
+
+def remove_parts(path: Path) -> None:
+    """Remove what a process left that was killed as it wrote a file; no other may write it now."""
+    for scratch in path.parent.glob(f".{path.name}.*{_PART}"):
+        scratch.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from lenet1998.learning import MinibatchRecipe, Recipe, RunError, train, train_m
 from lenet1998.models import LeNet5Classic, LeNet5Modern
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.many import run_folder
-from lenet1998.runs.run import METRICS, RECIPE, Run
+from lenet1998.runs.run import METRICS, RECIPE, Run, alone_in
 from lenet1998.runs.task import Task, train_task
 from lenet1998.runs.workers import Workers
 
@@ -189,6 +189,14 @@ def test_a_killed_process_loses_no_run(study, tmp_path):
     assert killed
     assert [run.recipe for run in again] == recipes
     assert all(same_network(run, first) for run, first in zip(again, runs[:2], strict=False))
+
+
+def test_a_study_or_a_run_of_it_that_another_process_makes_is_refused(tmp_path):
+    study, run = "^{} is in use by another process", "^paper-seed0: {} is in use by another process"
+    for place, named in ((tmp_path, study), (tmp_path / "paper-seed0", run)):
+        with alone_in(place), pytest.raises(RunError, match=named.format(place)):
+            train_many([Recipe()], "digits", tmp_path, passes=1)
+    assert os.listdir(tmp_path) == ["paper-seed0"] and os.listdir(tmp_path / "paper-seed0") == []
 
 
 @pytest.mark.parametrize(

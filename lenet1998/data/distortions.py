@@ -206,7 +206,8 @@ def _interpolate(images: Any, maps: Any, distorted: Any) -> None:
 
 @cache
 def _compiled() -> Callable[..., None]:
-    from numba import njit  # imported here as it takes half a second, and few runs distort
+    # Imported here as Numba takes half a second, and few runs distort.
+    from lenet1998.compiled import compiled
 
-    compiled: Callable[..., None] = njit(cache=True, nogil=True)(_interpolate)
-    return compiled
+    interpolate: Callable[..., None] = compiled(_interpolate)
+    return interpolate

@@ -18,6 +18,10 @@ class Chain(Known):
     layers: tuple[Layer, ...]
 
 
+def _part(layers: tuple[Layer, ...]) -> Layer | Chain:
+    return layers[0] if len(layers) == 1 else Chain(layers)
+
+
 def _unroll(operation: Callable[..., Any], *, from_the_top: bool = False) -> None:
     """Let an operation take a chain: one layer, then the chain of the others."""
 
@@ -25,14 +29,16 @@ def _unroll(operation: Callable[..., Any], *, from_the_top: bool = False) -> Non
     def of_chain(plan: Chain):
         if not plan.layers:
             return lambda chain, *arguments: None
-        at = -1 if from_the_top else 0
-        layer = plan.layers[at]
-        others = Chain(plan.layers[:-1] if from_the_top else plan.layers[1:])
+        # In halves: a chain that is nested as deep as it is long takes much longer to compile.
+        middle = (len(plan.layers) + 1) // 2
+        first, second = _part(plan.layers[:middle]), _part(plan.layers[middle:])
+        if from_the_top:
+            first, second = second, first
 
         @depends_on(operation.__name__, plan)
         def one_by_one(chain, *arguments):
-            operation(layer, *arguments)
-            operation(others, *arguments)
+            operation(first, *arguments)
+            operation(second, *arguments)
 
         return one_by_one
 

@@ -52,7 +52,7 @@ def overload_for(operation: Callable[..., Any], kind: type) -> Callable[[_Functi
     """
 
     def register(write: _Function) -> _Function:
-        @overload(operation, strict=False)
+        @overload(operation, strict=False, jit_options={"no_cfunc_wrapper": True})
         def of_kind(argument, *others):
             is_known = isinstance(argument, KnownType) and isinstance(argument.value, kind)
             return write(argument.value) if is_known else None

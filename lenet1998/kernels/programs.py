@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 
+from lenet1998.compiled import compiled
 from lenet1998.data.field import HIGHEST_LEVEL, LOWEST_LEVEL
 from lenet1998.kernels.chain import Chain
 from lenet1998.kernels.known import depends_on
@@ -113,7 +113,7 @@ def programs_for(plan: Plan) -> Programs:
         take_adam_steps(weights, rates, gradients, means, squares, count)
 
     def learning(update: Callable[..., None], gradient_count: int) -> Callable[..., int]:
-        @njit(cache=True, nogil=True)
+        @compiled
         @depends_on(plan, update.__name__)
         def learn(
             weights, steps, means, squares, taken, scale, is_map, j, images, labels, order, seen,
@@ -148,7 +148,7 @@ def programs_for(plan: Plan) -> Programs:
 
         return learn
 
-    @njit(cache=True, nogil=True)
+    @compiled
     @depends_on(plan)
     def curvature(weights, is_exact, scale, is_map, j, images, total):
         """The second derivatives of each image, added to `total` in the layout of the weights."""
@@ -186,7 +186,7 @@ def programs_for(plan: Plan) -> Programs:
     several = {"images": IMAGES_AT_ONCE, "stride": state_count}
     full_of_several = Chain(tuple(replace(layer, **several) for layer in full.layers))
 
-    @njit(cache=True, nogil=True)
+    @compiled
     @depends_on(plan)
     def read(weights, images, out):
         """The penalties of each image, squared distances; stops as `learn` does."""
@@ -198,7 +198,9 @@ def programs_for(plan: Plan) -> Programs:
                 if not take_image(images[begin + i], states):
                     return begin + i
                 forward(convolutional, weights, states)
-                apart[i, seen_by_full:] = states[seen_by_full:]
+                # By hand: Numba checks the shapes of slices with words, 2 s more to compile.
+                for k in range(seen_by_full, state_count):
+                    apart[i, k] = states[k]
             if count == IMAGES_AT_ONCE:
                 forward(full_of_several, weights, apart.reshape(-1))
             else:
@@ -208,7 +210,7 @@ def programs_for(plan: Plan) -> Programs:
                 penalties(output, weights, apart[i], np.float32(1), out[begin + i])
         return len(images)
 
-    @njit(cache=True, nogil=True)
+    @compiled
     @depends_on(plan)
     def mirror(weights):
         finish_update(convolutional, weights)

@@ -112,6 +112,9 @@ def read(file: Path) -> tuple[Network, Origin, dict[str, Tensor]]:
     if _digest(origin, tensors) != origin.sha256:
         what = "its values are not those that were saved"
         raise WeightsError(f"{file} is damaged: {what}; get it again")
+    unfinite = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+    if unfinite:
+        raise WeightsError(f"{file} holds NaN or infinite values in {', '.join(unfinite)}")
     of_learner = [name for name in tensors if name.startswith(_LEARNER)]
     learner = {name.removeprefix(_LEARNER): tensors.pop(name) for name in of_learner}
     try:
@@ -120,9 +123,6 @@ def read(file: Path) -> tuple[Network, Origin, dict[str, Tensor]]:
     except (RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"{file} does not hold a {origin.network}: {reason}") from error
-    unfinite = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-    if unfinite:
-        raise WeightsError(f"{file} holds NaN or infinite values in {', '.join(unfinite)}")
     return net.eval(), origin, learner
 
 

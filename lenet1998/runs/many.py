@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
 from pathlib import Path
 
 from lenet1998.data import Dataset, Source
@@ -11,7 +12,7 @@ from lenet1998.files import make_folder, write_atomically
 from lenet1998.learning.presets import named
 from lenet1998.learning.recipe import TrainingRecipe
 from lenet1998.models.saved import WEIGHTS
-from lenet1998.runs.run import Run, RunError, check_same
+from lenet1998.runs.run import Run, RunError, alone_in, check_same
 from lenet1998.runs.task import Ended, Task, load, train_task
 from lenet1998.runs.workers import Workers
 
@@ -59,7 +60,8 @@ def train_many(
         ValueError: if two recipes would share a folder.
         DatasetError: as `load_dataset`.
         RunError: if a folder holds another run, before any is trained; if runs failed, when the
-            others have ended; or if the workers or their scheduler cannot be reached or die.
+            others have ended; if another process trains in the folder; or if the workers or their
+            scheduler cannot be reached or die.
     """
     if isinstance(recipes, str):
         raise TypeError(f"expected a list of recipes, got {recipes!r}: write [{recipes!r}]")
@@ -87,15 +89,16 @@ def train_many(
             tell(run)
     del dataset
     failed: list[tuple[Path, str]] = []
-    for ended in _work(tasks, workers):
-        place = tasks[ended.index].place
-        if ended.error is not None:
-            failed.append((place, ended.error))
-            continue
-        _write(ended.files, place)
-        runs[place] = Run.load(place)
-        if on_run is not None:
-            on_run(runs[place])
+    with alone_in(Path(folder)) if tasks else nullcontext():
+        for ended in _work(tasks, workers):
+            place = tasks[ended.index].place
+            if ended.error is not None:
+                failed.append((place, ended.error))
+                continue
+            _write(ended.files, place)
+            runs[place] = Run.load(place)
+            if on_run is not None:
+                on_run(runs[place])
     if failed:
         raise RunError(_failures(failed, len(recipes)))
     return [runs[place] for place in places]

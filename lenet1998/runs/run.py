@@ -6,16 +6,18 @@ import csv
 import io
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from lenet1998.data import Dataset, load_dataset
-from lenet1998.errors import Failure
-from lenet1998.files import make_folder, write_atomically
+from lenet1998.errors import Failure, in_words
+from lenet1998.files import FileError, make_folder, remove_parts, write_atomically
 from lenet1998.learning.learner import Learner
 from lenet1998.learning.minibatch import MinibatchLearner
 from lenet1998.learning.online import OnlineLearner, OnlineTrainer, ReferenceTrainer
@@ -30,6 +32,11 @@ __all__ = ["METRICS", "RECIPE", "PassRecord", "Run", "RunError", "Standing", "tr
 
 RECIPE, METRICS = "recipe.json", "metrics.csv"
 """What a run writes to its folder as it goes, beside the network."""
+
+LOCK = ".lock"
+"""In the folder of a run or of a study while a process trains in it; a crash may leave it, free."""
+
+_IN_USE = "{} is in use by another process: let it end, or write to another folder (--output)"
 
 _TIMES = ("seconds", "learning_seconds")  # of the log, kept apart: the rest is the same every time
 
@@ -189,11 +196,11 @@ def train(
 
     Raises:
         RunError: if the folder holds a run already and `resume` is not set, or it is one of another
-            recipe, data set or engine; or if the network diverges.
+            recipe, data set or engine; if another process trains in it; or if the network diverges.
         ValueError: for an unknown recipe or engine, passes that are no whole number from 1 on, or
             images that no network can take.
         DatasetError: as `load_dataset`.
-        FileError: the folder cannot be written to.
+        FileError: the folder cannot be written to, or the disk is full; the passes before are kept.
     """
     recipe = named(recipe)
     dataset = dataset if isinstance(dataset, Dataset) else load_dataset(dataset)
@@ -206,7 +213,19 @@ def train(
         raise ValueError(f"expected at least 1 pass, a whole number, got {passes!r}")
     passes = int(passes)
     folder = None if folder is None else Path(folder)
-    run = _start(recipe.lasting(passes), dataset, engine, folder, resume)
+    with nullcontext() if folder is None else alone_in(folder):
+        run = _start(recipe.lasting(passes), dataset, engine, folder, resume)
+        _go_on(run, dataset, passes, folder, on_progress)
+    return run
+
+
+def _go_on(
+    run: Run,
+    dataset: Dataset,
+    passes: int,
+    folder: Path | None,
+    on_progress: Callable[[Standing], None] | None,
+) -> None:
     learner = learner_for(run, dataset)
     before = run.records[-1].seconds if run.records else 0.0
     started = time.perf_counter()
@@ -241,7 +260,33 @@ def train(
         if on_progress is not None:
             error = record.online_training_error_percent
             on_progress(Standing(number, passes, seen, in_pass, error, seen / learning, record))
-    return run
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Make a folder, and keep out others that come this way, to the end or crash of the process.
+
+    Raises:
+        RunError: if another holds it.
+        FileError: it cannot be written.
+    """
+    file = folder / LOCK
+    lock = FileLock(file)
+    make_folder(folder)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise RunError(_IN_USE.format(folder)) from None
+    except OSError as error:
+        raise FileError(in_words(error, folder)) from error
+    try:
+        if not file.exists():  # its holder ended, and took it away, as it was opened
+            raise RunError(_IN_USE.format(folder))
+        yield
+    finally:
+        with suppress(OSError):  # while it is held: none after this may be another's
+            file.unlink()
+        lock.release()
 
 
 def check_same(
@@ -268,6 +313,9 @@ def check_same(
 def _start(
     recipe: TrainingRecipe, dataset: Dataset, engine: str, folder: Path | None, resume: bool
 ) -> Run:
+    if folder is not None:
+        for name in (RECIPE, METRICS, saved.WEIGHTS):
+            remove_parts(folder / name)
     if folder is not None and (folder / saved.WEIGHTS).exists():
         if not resume:
             raise RunError(
@@ -279,7 +327,6 @@ def _start(
         return run
     net = recipe.build().eval()
     if folder is not None:
-        make_folder(folder)
         write_atomically(folder / RECIPE, recipe.to_json())
     return Run(net, recipe, dataset.name, engine, [])
 
