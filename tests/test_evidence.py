@@ -205,7 +205,7 @@ def test_choices_measure_the_distance_to_fig05(digits):
     paper = facts.learning_curve().online_training[:3]
     away = (sum((a - b) ** 2 for a, b in zip((4.0, 3.0, 0.5), paper, strict=True)) / 3) ** 0.5
     values = measured(choices.CHOICES, {}, digits)
-    assert choices.distance_to_fig05(values.paper) == pytest.approx(away, abs=0.03)
+    assert fig05.distance_to_fig05(values.paper.online) == pytest.approx(away, abs=0.03)
 
 
 def test_choices_are_told_apart_seed_by_seed(digits):

@@ -17,13 +17,14 @@ from lenet1998.commands.progress import in_words
 from lenet1998.data import Dataset, Source
 from lenet1998.evidence.choices import CHOICES
 from lenet1998.evidence.experiment import Experiment
-from lenet1998.evidence.fig05 import FIG05
+from lenet1998.evidence.fig05 import FIG05, PREDICTED
 from lenet1998.evidence.fig06 import experiment as fig06
 from lenet1998.evidence.fig07 import FIG07, LONGER
 from lenet1998.evidence.fig07_choice import WHAT_DECIDES
 from lenet1998.evidence.fig08 import FIG08
 from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig13 import FIG13
+from lenet1998.evidence.first_steps import FIRST_STEPS
 from lenet1998.evidence.parts import PARTS_EXPERIMENT
 from lenet1998.files import make_folder, write_atomically
 from lenet1998.report import html, markdown
@@ -62,7 +63,8 @@ class Results:
 def experiments(training_patterns: int = 60_000) -> dict[str, Experiment[Any]]:
     """Every experiment by its name, in the report's order; Fig. 6 takes parts of the patterns."""
     all_of_them: tuple[Experiment[Any], ...] = (
-        *(FIG05, fig06(training_patterns), FIG07, WHAT_DECIDES, LONGER),
+        *(FIG05, FIRST_STEPS, PREDICTED, fig06(training_patterns)),
+        *(FIG07, WHAT_DECIDES, LONGER),
         *(FIG08, FIG10, FIG13, PARTS_EXPERIMENT, CHOICES),
     )
     return {experiment.name: experiment for experiment in all_of_them}

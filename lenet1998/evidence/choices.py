@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
-from statistics import fmean
 
 from lenet1998.data import Dataset
 from lenet1998.evidence import facts
 from lenet1998.evidence.experiment import not_comparable
+from lenet1998.evidence.fig05 import distance_to_fig05
 from lenet1998.evidence.trials import Trials, Tried, dots_plot, experiment
 from lenet1998.learning.presets import preset
 from lenet1998.learning.recipe import Recipe
@@ -63,12 +62,6 @@ ALTERNATIVES = (
 """What is tried, beside the recipe `paper`."""
 
 
-def distance_to_fig05(tried: Tried) -> float:
-    """Of the training error on line to the paper's points, root mean square, in points."""
-    points = facts.learning_curve().online_training
-    return sqrt(fmean((a - b) ** 2 for a, b in zip(tried.online, points, strict=False)))
-
-
 def _present(trials: Trials, dataset: Dataset) -> Section:
     paper = trials.paper
     text = [
@@ -79,7 +72,7 @@ def _present(trials: Trials, dataset: Dataset) -> Section:
         "Beside the error on digits held out, a reading is judged by how closely the training "
         "error, counted on line, follows that of Fig. 5 (root mean square distance over the "
         f"passes). That is a curve of {facts.size_points()[-1].patterns:,} digits: 'paper' itself "
-        f"is {distance_to_fig05(paper):.2f} points away here.",
+        f"is {distance_to_fig05(paper.online):.2f} points away here.",
     ]
     if not dataset.is_papers:
         text.append(f"{not_comparable(dataset)} Fig. 5 is no measure of them.")
@@ -116,7 +109,7 @@ def _cells(tried: Tried) -> tuple[str, ...]:
         f"{tried.errors.mean:.2f} ({tried.errors.range_in_words()})",
         f"{tried.test[1]:.2f}" if len(tried.test) > 1 else "–",
         f"{tried.online[-1]:.2f}",
-        f"{distance_to_fig05(tried):.2f}",
+        f"{distance_to_fig05(tried.online):.2f}",
     )
 
 
@@ -125,7 +118,7 @@ def _verdict(tried: Tried, paper: Tried, dataset: Dataset) -> str:
         return "hardly learns"
     effect = tried.cost.verdict or "so few seeds cannot say"
     words = "not told apart by the error" if effect == "same" else effect
-    away = distance_to_fig05(tried) - distance_to_fig05(paper)
+    away = distance_to_fig05(tried.online) - distance_to_fig05(paper.online)
     return words + (", farther from Fig. 5" if away > _AWAY and dataset.is_papers else "")
 
 

@@ -16,7 +16,7 @@ from lenet1998.data.field import check_levels
 from lenet1998.learning import rule
 from lenet1998.learning.curvature import OutputCurvature, check_curvature, loss_curvature
 from lenet1998.learning.learner import Learner, Part
-from lenet1998.learning.patterns import SAMPLE, Patterns, generator
+from lenet1998.learning.patterns import Patterns
 from lenet1998.learning.recipe import Recipe
 from lenet1998.models.chain import ChainNetwork
 
@@ -151,8 +151,7 @@ class OnlineLearner(Learner):
     def learn(self, number: int) -> Iterator[Part]:
         trainer, recipe = self._trainer, self._trainer.recipe
         images, labels, order = self._patterns.of_pass(number)
-        sample = order[generator(recipe.seed, SAMPLE, number).permutation(len(order))]
-        few = images[sample[: recipe.curvature_patterns]]
+        few = images[self._patterns.sample(order, number)]
         trainer.set_curvature(trainer.estimate_curvature(few))
         for chunk in order.split(_CHUNK):
             started = time.perf_counter()

@@ -74,3 +74,8 @@ class Patterns:
             seed = int(generator(self._recipe.seed, NOISE, number).integers(2**62))
             images = with_noise(images, self._recipe.inverted_pixels, seed)
         return images, self._labels[source], torch.arange(originals)
+
+    def sample(self, order: Tensor, number: int) -> Tensor:
+        """Of a pass's order, what the estimate of the curvature before it takes."""
+        shuffled = generator(self._recipe.seed, SAMPLE, number).permutation(len(order))
+        return order[shuffled[: self._recipe.curvature_patterns]]
