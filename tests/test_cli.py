@@ -113,11 +113,16 @@ def test_a_killed_run_resumes(tmp_path):
     assert json.loads((tmp_path / "summary.json").read_text())["passes"] == passes + 1
 
 
+def _hear_ctrl_c():
+    """A job in the background of a shell ignores it, and so would what it starts."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_is_one_line(tmp_path):
     command = [sys.executable, "-m", "lenet1998.cli", "reproduce", "--data", "digits"]
     running = subprocess.Popen(
         [*command, "--passes", "100000", "--output", str(tmp_path)],
-        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, preexec_fn=_hear_ctrl_c,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not (tmp_path / "weights.safetensors").exists() and time.monotonic() < deadline:

@@ -19,6 +19,7 @@ def kept(tmp_path, monkeypatch, caplog):
     """An empty folder for compiled code."""
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(tmp_path))
     caplog.set_level("INFO")
+    monkeypatch.setattr(module._log, "disabled", False)  # whoever configures logging may disable it
     module._tell.cache_clear()
     return tmp_path
 

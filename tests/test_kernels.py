@@ -422,3 +422,17 @@ def test_refuses_what_it_cannot_run():
         plan_for(LeNet5Variant({"c3": nn.Sigmoid()}))
     with pytest.raises(ValueError, match=r"\(N, 1, 32, 32\)"):
         PackedNetwork(LeNet5Classic()).penalties(torch.zeros(1, 1, 28, 28))
+
+
+def test_the_number_of_threads_changes_no_bit_of_what_is_read() -> None:
+    reader, images = FusedReader(LeNet5Classic()), torch.rand(500, 1, 32, 32)
+    threads, read = torch.get_num_threads(), {}
+    try:
+        for count in (1, 2, 3):
+            torch.set_num_threads(count)
+            read[count] = reader.penalties(images)
+            with pytest.raises(ValueError, match="levels run from"):
+                reader.penalties(torch.cat([images, 255 * images[:1], images[:3]]))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(read[1], read[2]) and torch.equal(read[1], read[3])

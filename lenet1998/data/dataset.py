@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
+from lenet1998.data.field import check_labels
 from lenet1998.errors import Failure
 
 __all__ = ["Dataset", "DatasetError"]
+
+_CLASSES = 10
 
 
 class DatasetError(Failure):
@@ -26,6 +29,9 @@ class Dataset:
         name: goes on every table, plot and file of a run: "MNIST" is the original set only.
         is_papers: whether it is the paper's: all of MNIST, perhaps with `held_out` training
             patterns in the place of its test part.
+
+    Raises:
+        ValueError: for labels of other kinds or numbers.
     """
 
     name: str
@@ -35,6 +41,10 @@ class Dataset:
     test_labels: Tensor = field(repr=False)
     is_papers: bool = False
     held_out: int = 0
+
+    def __post_init__(self) -> None:
+        check_labels(self.training_labels, self.training_images, _CLASSES)
+        check_labels(self.test_labels, self.test_images, _CLASSES)
 
     @property
     def is_comparable(self) -> bool:

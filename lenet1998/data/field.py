@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = [
     "BACKGROUND", "BOX", "CENTRE", "FIELD", "IMAGE", "INK", "PADDING",
-    "check_images", "check_levels",
+    "check_images", "check_labels", "check_levels", "check_whole",
 ]  # fmt: skip
 
 FIELD = 32
@@ -62,3 +62,21 @@ def check_levels(images: Tensor) -> None:
             f"the images' levels run from {low:g} to {high:g}: expected {BACKGROUND} (background) "
             f"to {INK} (ink), as data.to_network_input makes them from 0..255"
         )
+
+
+def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
+    """Refuse labels that are not one for each image, int64 from 0 to `classes` - 1."""
+    if len(labels) != len(images):
+        raise ValueError(f"expected a label for each of {len(images)} images, got {len(labels)}")
+    check_whole(labels, classes, "labels")
+
+
+def check_whole(values: Tensor, below: int, what: str) -> None:
+    """Refuse what is not `(N,)` int64 from 0 to `below` - 1: kernels read where it points."""
+    if values.ndim != 1 or values.dtype != torch.int64:
+        kind = f"{tuple(values.shape)} {values.dtype}"
+        raise ValueError(f"expected {what} of shape (N,) and dtype torch.int64, got {kind}")
+    if values.numel():
+        low, high = (value.item() for value in values.aminmax())
+        if low < 0 or high >= below:
+            raise ValueError(f"the {what} run from {low} to {high}: expected 0 to {below - 1}")

@@ -57,6 +57,7 @@ class FusedTrainer(OnlineTrainer):
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         if self._curvature is None:
             raise RuntimeError(NO_CURVATURE)
+        self._check(images, labels, order)
         packed, recipe = self._packed, self.recipe
         packed.pack()
         penalties = np.empty((len(order), packed.plan.output.classes), np.float32)
@@ -69,7 +70,9 @@ class FusedTrainer(OnlineTrainer):
             steps /= self._curvature + np.float32(recipe.mu)
             learn = packed.programs.learn
         moments = (self._means, self._squares, self._taken)
-        patterns = (packed.rows(images), labels.numpy(), order.numpy())
+        # Contiguous: for another layout Numba would compile all anew.
+        indices = (values.cpu().contiguous().numpy() for values in (labels, order))
+        patterns = (packed.rows(images), *indices)
         seen = learn(packed.weights, steps, *moments, *self._loss, *patterns, penalties, energies)
         self._taken += seen
         packed.unpack()

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from lenet1998.data import Dataset
-from lenet1998.data.field import check_levels
+from lenet1998.data.field import check_labels, check_levels, check_whole
 from lenet1998.learning import rule
 from lenet1998.learning.curvature import OutputCurvature, check_curvature, loss_curvature
 from lenet1998.learning.learner import Learner, Part
@@ -82,9 +82,15 @@ class OnlineTrainer(ABC):
 
         Raises:
             RuntimeError: before the first `set_curvature`.
-            ValueError: for another shape, NaN, or levels that are not the paper's. The updates
-                before the pattern in question stand.
+            ValueError: for another shape, NaN, or levels that are not the paper's: the updates
+                before the pattern in question stand. For labels or an order of another number, kind
+                or range, before any update.
         """
+
+    def _check(self, images: Tensor, labels: Tensor, order: Tensor) -> None:
+        """What the updates are to go through; the images are looked at in their turn."""
+        check_labels(labels, images, len(self.net.output.centres))
+        check_whole(order, len(images), "indices of the order")
 
 
 class ReferenceTrainer(OnlineTrainer):
@@ -116,6 +122,7 @@ class ReferenceTrainer(OnlineTrainer):
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         if self._curvature is None:
             raise RuntimeError(NO_CURVATURE)
+        self._check(images, labels, order)
         penalties = [images.new_zeros(0, len(self.net.output.centres))]
         energies = [images.new_zeros(0)]
         update = partial(self._update, eta, self._curvature)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lenet1998.data.field import check_levels
+from lenet1998.data.field import check_labels, check_levels
 from lenet1998.losses import posterior
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.network import Reader
@@ -72,8 +72,13 @@ def probabilities(scores: Tensor, rubbish: float = -math.inf) -> Tensor:
 
 
 def misread(reader: Reader, images: Tensor, labels: Tensor) -> Tensor:
-    """`(N,)` bool: which images a reader does not take for what their labels say."""
-    return scores(reader, images).argmax(1) != labels
+    """`(N,)` bool: which images a reader does not take for what their labels say.
+
+    Raises: as `scores`, and a ValueError for labels of another number, kind or range.
+    """
+    outputs = scores(reader, images)
+    check_labels(labels, images, outputs.shape[1])
+    return outputs.argmax(1) != labels
 
 
 def evaluate(reader: Reader, images: Tensor, labels: Tensor, dataset_name: str) -> Evaluation:
@@ -82,12 +87,14 @@ def evaluate(reader: Reader, images: Tensor, labels: Tensor, dataset_name: str) 
     Args as for `scores`; labels are `(N,)` int64, and the data set's name is put on the result.
 
     Raises:
-        ValueError: for no image, another shape, NaN, or levels that are not the paper's.
+        ValueError: for no image, another shape, NaN, levels that are not the paper's, or labels of
+            another number, kind or range.
     """
     if len(images) == 0:
         raise ValueError("no image to evaluate on: expected at least one")
     outputs = scores(reader, images)
     answers, classes = outputs.argmax(1), outputs.shape[1]
+    check_labels(labels, images, classes)
     confusion = torch.bincount(labels * classes + answers, minlength=classes**2)
     wrong = int((answers != labels).sum())
     return Evaluation(
