@@ -117,7 +117,10 @@ def test_section_of_mnist_sets_the_papers_points_beside(digits):
     errors = ([(1.7, 0.04), (1.6, 0.06)], [(1.3, 0.3), (1.25, 0.32)], [(1.0, 0.3), (0.9, 0.4)])
     fig06 = experiment(60_000)
     labels = digits.training_labels.repeat(40)
-    mnist_sized = replace(digits, name="MNIST", is_papers=True, training_labels=labels)
+    images = digits.training_images[:1].expand(len(labels), -1, -1, -1)
+    mnist_sized = replace(
+        digits, name="MNIST", is_papers=True, training_images=images, training_labels=labels
+    )
     section = fig06.present(_measured(fig06, errors, mnist_sized), mnist_sized)
     rows = section.tables[0].rows
     assert rows[0][1:6] == ["1.68", "1.65 ± 0.07", "1.60–1.70", "within the seeds", "0.05"]
