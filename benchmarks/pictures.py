@@ -3,6 +3,7 @@
 import io
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -203,23 +204,28 @@ def measure(dataset: Dataset) -> dict[str, object]:
     """Errors in percent of the packaged network on the first test digits, and of their pictures."""
     net = load("lenet5-classic")
     images, labels = dataset.test_images[:DIGITS], dataset.test_labels[:DIGITS]
-    read: dict[str, list[torch.Tensor]] = {}
+    read: dict[str, dict[int, torch.Tensor]] = {}
     seconds = 0.0
     for seed, digit in enumerate(grey(images)):
         for kind, picture in pictures_of(digit, seed).items():
+            of_kind = read.setdefault(kind, {})
             started = time.perf_counter()
-            read.setdefault(kind, []).append(read_picture(picture))
+            with suppress(ImageError):
+                of_kind[seed] = read_picture(picture)
             seconds += time.perf_counter() - started
 
-    def error(inputs: torch.Tensor) -> float:
-        return 100 * misread(net, inputs, labels).double().mean().item()
+    def error(inputs: torch.Tensor, indices: list[int]) -> float:
+        """What is misread, or not found at all."""
+        wrong = int(misread(net, inputs, labels[indices]).sum())
+        return 100 * (wrong + DIGITS - len(indices)) / DIGITS
 
+    of_kinds = {
+        kind: error(torch.cat([*by_index.values()]), [*by_index]) for kind, by_index in read.items()
+    }
     return {
         "digits": DIGITS,
-        "error_percent": {
-            "MNIST": error(images),
-            **{kind: error(torch.cat(inputs)) for kind, inputs in read.items()},
-        },
+        "error_percent": {"MNIST": error(images, list(range(DIGITS))), **of_kinds},
+        "not_found": {kind: DIGITS - len(by_index) for kind, by_index in read.items()},
         "milliseconds_per_picture": 1e3 * seconds / (DIGITS * len(read)),
         "hard": measure_hard(dataset, net),
     }
