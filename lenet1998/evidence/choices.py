@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from lenet1998.data import Dataset
 from lenet1998.evidence import facts
 from lenet1998.evidence.experiment import not_comparable
-from lenet1998.evidence.fig05 import distance_to_fig05
+from lenet1998.evidence.fig05 import distance_to_fig05, draw_readings
 from lenet1998.evidence.trials import Trials, Tried, dots_plot, experiment
 from lenet1998.learning.presets import preset
 from lenet1998.learning.recipe import Recipe
-from lenet1998.report import plots
 from lenet1998.report.sections import Plot, Section, Table
 
 _LEARNS = 5.0  # percent; what ends above it has not learnt to read
@@ -123,18 +122,8 @@ def _verdict(tried: Tried, paper: Tried, dataset: Dataset) -> str:
 
 
 def _curves(readings: dict[str, Tried], dataset: Dataset) -> Plot:
-    figure, axes = plots.plot("Open choices", dataset.name)
-    points = facts.learning_curve().online_training
-    numbers = range(1, len(points) + 1)
-    axes.plot(numbers, points, "o", mfc="none", color=plots.TEXT, label="Fig. 5")
-    for place, (label, tried) in enumerate(readings.items()):
-        line, width = (("--", ":", "-.")[place % 3], 1.2) if place else ("-", 1.5)
-        look = {"color": plots.style(place)["color"], "linestyle": line, "linewidth": width}
-        axes.plot(range(1, len(tried.online) + 1), tried.online, label=label, **look)
-    axes.set_ylabel("training error on line (%)")
-    plots.whole_passes(axes)
-    plots.log_percent(axes.yaxis)
-    axes.legend(frameon=False, fontsize=8)
+    online = {label: tried.online for label, tried in readings.items()}
+    figure = draw_readings("Open choices", dataset.name, online)
     caption = "Mean training error on line, of the readings of μ and initial weights that learn."
     return Plot("choices", figure, caption)
 

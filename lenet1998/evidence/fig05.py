@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import sqrt
@@ -94,6 +94,22 @@ def draw(curves: Curves, dataset_name: str) -> Figure:
     axes.set(ylabel="error (%)", xlim=(0, None), ylim=(0, None))
     plots.whole_passes(axes)
     axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def draw_readings(what: str, dataset_name: str, online: Mapping[str, Sequence[float]]) -> Figure:
+    """Training errors on line after each pass, by the name of the reading, over the paper's."""
+    figure, axes = plots.plot(what, dataset_name)
+    points = facts.learning_curve().online_training
+    axes.plot(range(1, len(points) + 1), points, "o", mfc="none", color=plots.TEXT, label="Fig. 5")
+    for place, (label, errors) in enumerate(online.items()):
+        line, width = (("--", ":", "-.")[place % 3], 1.2) if place else ("-", 1.5)
+        look = {"color": plots.style(place)["color"], "linestyle": line, "linewidth": width}
+        axes.plot(range(1, len(errors) + 1), errors, label=label, **look)
+    axes.set_ylabel("training error on line (%)")
+    plots.whole_passes(axes)
+    plots.log_percent(axes.yaxis)
+    axes.legend(frameon=False, fontsize=8)
     return figure
 
 

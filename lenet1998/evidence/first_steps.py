@@ -22,12 +22,11 @@ from torch import Tensor, nn
 from lenet1998.data import Dataset
 from lenet1998.evidence import facts
 from lenet1998.evidence.experiment import Experiment, Runs, not_comparable
-from lenet1998.evidence.fig05 import Curves, distance_to_fig05
+from lenet1998.evidence.fig05 import Curves, distance_to_fig05, draw_readings
 from lenet1998.learning.patterns import Patterns
 from lenet1998.learning.presets import preset
 from lenet1998.learning.recipe import Recipe
 from lenet1998.models.chain import ChainNetwork
-from lenet1998.report import plots
 from lenet1998.report.sections import Conclusion, Plot, Section, Table
 from lenet1998.runs.run import trainer_for
 
@@ -294,17 +293,11 @@ def _errors(values: FirstSteps, dataset: Dataset) -> Table:
 
 
 def _plot(values: FirstSteps, dataset: Dataset) -> Plot:
-    figure, axes = plots.plot("Readings of the printed steps", dataset.name)
-    points = facts.learning_curve().online_training
-    axes.plot(range(1, len(points) + 1), points, "o", mfc="none", color=plots.TEXT, label="Fig. 5")
-    for place, (name, curves) in enumerate(values.curves.items()):
-        means = [at.mean for at in curves.online_training.after]
-        colour = plots.style(place)["color"]
-        axes.plot(range(1, len(means) + 1), means, color=colour, label=name)
-    axes.set_ylabel("training error on line (%)")
-    plots.whole_passes(axes)
-    plots.log_percent(axes.yaxis)
-    axes.legend(frameon=False, fontsize=8)
+    online = {
+        name: [at.mean for at in curves.online_training.after]
+        for name, curves in values.curves.items()
+    }
+    figure = draw_readings("Readings of the printed steps", dataset.name, online)
     caption = "Mean training error on line, of readings that meet the printed range."
     return Plot("first_steps", figure, caption)
 
