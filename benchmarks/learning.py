@@ -1,4 +1,4 @@
-"""Learning one pattern at a time: the fused step, PyTorch's eager step, and the machine's limit."""
+"""Learning one pattern at a time: the fused step, eager PyTorch's, JAX's, and the limit."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from numba import njit
 
+from benchmarks import peers
 from benchmarks.timing import side_by_side
 from lenet1998.data import Dataset
 from lenet1998.kernels.chain import Chain
@@ -20,7 +21,7 @@ MATRIX = 1024
 
 
 def measure(dataset: Dataset, repeats: int) -> dict[str, object]:
-    """One update: ours, eager PyTorch's, and the time of as many multiply-adds in a matrix product.
+    """One update: ours, the others', and the time of as many multiply-adds in a matrix product.
 
     Also what goes with a pass: the estimate of curvature and the test, as shares of the pass.
     """
@@ -32,31 +33,32 @@ def measure(dataset: Dataset, repeats: int) -> dict[str, object]:
     fused.set_curvature(h)
     eager.set_curvature(h)
     # A rate so small that the network stays what it is, repeat after repeat.
-    many, few = torch.randperm(len(images))[:20_000], torch.randperm(len(images))[:200]
+    orders = {"ours": 20_000, "eager": 200, "jax": 2_000}
+    many, few, some = (torch.randperm(len(images))[:count] for count in orders.values())
+    others = peers.learners(net, Recipe(), h, images, labels)
     a, b = torch.rand(MATRIX, MATRIX), torch.rand(MATRIX, MATRIX)
     timings = side_by_side(
         {
             "ours": lambda: fused.learn(images, labels, many, 1e-9),
             "eager": lambda: eager.learn(images, labels, few, 1e-9),
+            **{name: lambda learn=learn: learn(some, 1e-9) for name, learn in others.items()},
             "matrix product": lambda: a @ b,
             "curvature": lambda: fused.estimate_curvature(images[:500]),
             "test": lambda: FusedReader(net).scores(dataset.test_images),
         },
         repeats,
     )
-    ours = timings["ours"].per(len(many))
-    eager_step = timings["eager"].per(len(few))
+    steps = {name: timings[name].per(count) for name, count in orders.items() if name in timings}
+    ours = steps["ours"]
     multiply_adds = training_step_multiply_adds(net)
     limit = timings["matrix product"].best / MATRIX**3 * multiply_adds
     a_pass = ours.median * len(images)
     return {
         "multiply_adds_per_update": multiply_adds,
-        "ours": ours,
-        "eager": eager_step,
+        **steps,
         "limit_seconds": limit,
         "matrix_product_gflops": 2 * MATRIX**3 / timings["matrix product"].best / 1e9,
         "ours_to_limit": ours.median / limit,
-        "eager_to_ours": eager_step.median / ours.median,
         "curvature_share_of_pass": timings["curvature"].median / a_pass,
         "test_share_of_pass": timings["test"].median / a_pass,
         "layers": layers(net, repeats),

@@ -1,22 +1,30 @@
-"""Reading digits: the fused kernels, eager PyTorch, and today's variant of the network."""
+"""Reading digits: the fused kernels, eager PyTorch, today's variant, and onnxruntime."""
+
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from benchmarks import peers
 from benchmarks.timing import side_by_side
 from lenet1998.kernels.packed import FusedReader
 from lenet1998.learning import Recipe, initialise
 from lenet1998.models import LeNet5Classic
 from lenet1998.models.modern import LeNet5Modern
 
-BATCHES = (1, 10, 100, 1000, 10_000)
+BATCHES = (1, 10, 30, 100, 300, 1000, 10_000)
 
 
 def measure(images: Tensor, repeats: int) -> dict[str, object]:
-    """Microseconds per digit of each way to read, by the size of the batch."""
+    """Seconds per digit of each way to read, by the size of the batch."""
     classic, modern = LeNet5Classic().eval(), LeNet5Modern().eval()
     initialise(classic, Recipe())
-    reader = FusedReader(classic)
+    ways: dict[str, Callable[[Tensor], object]] = {
+        "fused": FusedReader(classic).penalties,
+        "eager": classic,
+        "modern": modern,
+        **peers.readers(classic, images),
+    }
     result: dict[str, object] = {}
     with torch.inference_mode():
         for batch in BATCHES:
@@ -30,14 +38,8 @@ def measure(images: Tensor, repeats: int) -> dict[str, object]:
 
                 return work
 
-            timings = side_by_side(
-                {"fused": many(reader.penalties), "eager": many(classic), "modern": many(modern)},
-                repeats,
-            )
-            per_digit = {name: timing.per(calls * len(seen)) for name, timing in timings.items()}
+            timings = side_by_side({name: many(read) for name, read in ways.items()}, repeats)
             result[str(batch)] = {
-                **per_digit,
-                "eager_to_modern": per_digit["eager"].median / per_digit["modern"].median,
-                "modern_to_fused": per_digit["modern"].median / per_digit["fused"].median,
+                name: timing.per(calls * len(seen)) for name, timing in timings.items()
             }
     return result

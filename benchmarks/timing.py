@@ -5,11 +5,14 @@ import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 import numba
 import torch
 from numba.core.codegen import get_host_cpu_features
+
+from benchmarks import peers
 
 
 @dataclass(frozen=True)
@@ -65,4 +68,6 @@ def machine() -> dict[str, object]:
         "torch": torch.__version__,
         "numba": numba.__version__,
         "threads": torch.get_num_threads(),
+        **{name: version(name) for name in peers.PACKAGES if peers.installed(name)},
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
     }
