@@ -65,7 +65,7 @@ _CLASSIC = "classic:LeNet5Classic"
 _ENTRIES = (
     Entry("lenet5-classic", _CLASSIC, "paper", "LeNet-5 as published", "LeNet-5", compared=True),
     Entry("lenet5-classic-distorted", _CLASSIC, "paper-distorted",
-          "learnt with distorted patterns", "LeNet-5, distorted"),
+          "learnt with distorted patterns", "LeNet-5, distorted", compared=True),
     Entry("lenet5-classic-noise", _CLASSIC, "paper-noise",
           "learnt with a tenth of the pixels inverted"),
     Entry("lenet5-modern", "modern:LeNet5Modern", "modern",
@@ -84,8 +84,15 @@ _ENTRIES = (
     _but("average-pooling", "AveragePooling", "plain averages for S2 and S4"),
     _but("max-pooling", "MaxPooling", "maxima for S2 and S4"),
     _but("plain-tanh", "PlainTanhSquash", "tanh(a) for the squash"),
+    _but("low-squash", "LowSquash", "a squash between -1.3 and 1.3"),
+    _but("high-squash", "HighSquash", "a squash between -3 and 3"),
     _but("relu", "Rectified", "ReLU up to C5"),
     _but("trainable-centres", "TrainableCentres", "centres that learn"),
+    _but("crowded-centres", "CrowdedCentres", "centres that learn, from near 0"),
+    Entry("fully-connected-300", "fully_connected:FullyConnected300", "fully-connected",
+          "One hidden layer of 300 units", 4.7),
+    Entry("fully-connected-1000", "fully_connected:FullyConnected1000", "fully-connected",
+          "One hidden layer of 1,000 units", 4.5),
 )  # fmt: skip
 
 NETWORKS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

@@ -6,6 +6,7 @@ import math
 import warnings
 from dataclasses import replace
 from numbers import Integral
+from string import ascii_letters
 from typing import Any, Self
 
 import numpy as np
@@ -18,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
-from lenet1998.codes import DIGITS
+from lenet1998.codes import CHARACTERS, DIGITS
 from lenet1998.data import Dataset
 from lenet1998.data.field import BACKGROUND, FIELD, IMAGE, INK, PADDING
 from lenet1998.learning.presets import preset
@@ -30,25 +31,33 @@ __all__ = ["LeNet5Classifier"]
 
 Array = npt.NDArray[Any]
 
+_SIGNS = "".join(char for char in CHARACTERS[:-1] if char not in DIGITS + ascii_letters)
+_IN_TURN = DIGITS + ascii_letters + _SIGNS
+"""Every character of Fig. 3 with a code of its own: the last is as blank as the first."""
+
 
 class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """LeNet-5 with the learning rule of 1998, for scikit-learn.
 
-    X is `(n, pixels)` or `(n, side, side)`, any real numbers, ink high. Its smallest value in `fit`
-    is taken for background (level -0.1) and its largest for full ink (1.175), so 0..255, 0..1 and
-    0..16 all do, as long as `predict` gets the same scale. Images of 28x28 are padded to 32x32 as
-    MNIST's are, 32x32 ones are taken as they are, and squares of another side are resized to 28x28.
-    A number of features that is no square is laid out row by row on the next larger one, the rest
-    background, with a warning: a convolution makes little sense of it.
+    X is `(n, pixels)`, `(n, side, side)` or `(n, 1, side, side)`, any real numbers, ink high. Its
+    smallest value in `fit` is taken for background (level -0.1) and its largest for full ink
+    (1.175), so 0..255, 0..1 and 0..16 all do, as long as `predict` gets the same scale. Images of
+    28x28 are padded to 32x32 as MNIST's are, 32x32 ones are taken as they are, and squares of
+    another side are resized to 28x28. A number of features that is no square is laid out row by row
+    on the next larger one, the rest background, with a warning: a convolution makes little sense of
+    it.
 
-    y holds up to ten classes. Where all are digits, as integers or text, each has its own code of
-    Fig. 3; else the first in sorted order has the code of 0, the second that of 1, and so on.
+    y holds up to 95 classes. Where all are digits, as integers or text, or all are single printable
+    characters, as text, each has its own code of Fig. 3; else the first in sorted order has the
+    code of 0, the second that of 1, and so on: after the digits' come those of the small letters,
+    the capitals and the signs.
 
     The eta schedule is by passes: a few hundred images take fewer steps than the paper's 60,000 and
     may ask for more passes with a schedule of their own (`Recipe(schedule=((1, 5e-4),))`).
 
     Args:
-        recipe: the name of a preset, or a `Recipe`; its seed gives way to `random_state`.
+        recipe: the name of a preset, or a `Recipe`; its seed gives way to `random_state`, and its
+            characters to the classes of y.
         passes: over X.
         random_state: of weights, order and curvature estimates. An integer is the recipe's seed: on
             X and y of MNIST the network is `learning.train`'s.
@@ -56,6 +65,7 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Attributes:
         classes_: the labels, sorted.
+        characters_: whose codes in Fig. 3 stand for them.
         n_features_in_: pixels of an image.
         background_, ink_: smallest and largest value of X in `fit`.
         recipe_: what it was trained with, seed included.
@@ -79,12 +89,12 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises:
             ValueError: for X or y that scikit-learn refuses (NaN, other lengths, continuous y),
-                images that are not square, more than ten classes, or a bad parameter.
+                images that are not square, more than 95 classes, or a bad parameter.
         """
         pixels, y = validate_data(self, _flat(X), y, dtype=np.float32)
         check_classification_targets(y)
         self.classes_, labels = np.unique(y, return_inverse=True)
-        codes = _codes(self.classes_)
+        self.characters_ = _characters(self.classes_)
         features, side = self.n_features_in_, _side(self.n_features_in_)
         if side**2 != features:
             warnings.warn(
@@ -97,9 +107,12 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         seed = self.random_state
         if not isinstance(seed, Integral):
             seed = check_random_state(seed).randint(2**31)
-        self.recipe_ = replace(recipe, seed=int(seed))
-        images, digits = self._images(pixels), torch.from_numpy(codes[labels])
-        dataset = Dataset("X", images, digits, images[:0], digits[:0])
+        are_digits = set(self.characters_) <= set(DIGITS)
+        among = DIGITS if are_digits else self.characters_
+        chosen = None if are_digits else among
+        self.recipe_ = replace(recipe, seed=int(seed), characters=chosen)
+        images, codes = self._images(pixels), self._codes(among)[torch.from_numpy(labels)]
+        dataset = Dataset("X", images, codes, images[:0], codes[:0], classes=len(among))
         self.net_ = train(self.recipe_, dataset, passes=self.passes, engine=self.engine).net
         return self
 
@@ -150,16 +163,22 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"X is on another scale than in fit, where it ran from {self.background_:g} to "
                 f"{self.ink_:g}: {error}"
             ) from error
-        return of_all[:, torch.from_numpy(_codes(self.classes_))]
+        return of_all[:, self._codes(self.recipe_.characters or DIGITS)]
+
+    def _codes(self, among: str) -> Tensor:
+        """Which output of a network for these characters stands for each class, `(classes,)`."""
+        return torch.tensor([among.index(character) for character in self.characters_])
 
 
 def _flat(X: Any) -> Any:
-    """Images `(n, side, side)` as `(n, pixels)`; anything else is left to scikit-learn."""
-    if getattr(X, "ndim", 2) != 3:
+    """Images `(n, side, side)` or `(n, 1, side, side)` as `(n, pixels)`; else left as it is."""
+    if getattr(X, "ndim", 2) < 3:
         return X
-    if X.shape[1] != X.shape[2]:
-        raise ValueError(f"expected square images (n, side, side), got {tuple(X.shape)}")
-    return X.reshape(len(X), -1)
+    count, *channels, height, width = X.shape
+    if height != width or channels not in ([], [1]):
+        expected = "square images (n, side, side) or (n, 1, side, side)"
+        raise ValueError(f"expected {expected}, got {tuple(X.shape)}")
+    return X.reshape(count, height * width)
 
 
 def _side(features: int) -> int:
@@ -167,11 +186,12 @@ def _side(features: int) -> int:
     return math.isqrt(features - 1) + 1
 
 
-def _codes(classes: Array) -> npt.NDArray[np.int64]:
-    """Which of the ten output codes stands for each class."""
-    if len(classes) > len(DIGITS):
-        raise ValueError(f"expected at most {len(DIGITS)} classes, got {len(classes)}")
+def _characters(classes: Array) -> str:
+    """The character of Fig. 3 whose code stands for each class."""
+    if len(classes) > len(_IN_TURN):
+        raise ValueError(f"expected at most {len(_IN_TURN)} classes, got {len(classes)}")
     names = [str(label) for label in classes]
-    if set(names) <= set(DIGITS):
-        return np.array([DIGITS.index(name) for name in names])
-    return np.arange(len(classes))
+    own = _IN_TURN if all(isinstance(label, str) for label in classes) else DIGITS
+    if set(names) <= set(own):
+        return "".join(names)
+    return _IN_TURN[: len(classes)]

@@ -54,7 +54,10 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_MNIST = "auto (MNIST, else the embedded digits), mnist, digits, or a folder with MNIST."
+_MNIST = (
+    "auto (MNIST, else the embedded digits), mnist, digits, qmnist, qmnist-test10k, "
+    "qmnist-test50k, or a folder with MNIST."
+)
 Data = Annotated[str, Option(help=_MNIST)]
 Passes = Annotated[int | None, Option(min=1, help="Through the training set [20, by the recipe].")]
 Jobs = Annotated[int, Option(help="Runs at once; -1 for one on each core.")]

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
+from lenet1998.codes import CHARACTERS
 from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.classic import LeNet5Classic
-from lenet1998.models.variants import PlainTanh
+from lenet1998.models.variants import OneOfTenCodes, PlainTanh
 
 
 class Chain(ChainNetwork):
@@ -97,6 +98,11 @@ def full_layers(units: int = 24) -> Chain:
     return Chain(4, trainable=True, f5=nn.Linear(16, units), f6=nn.Linear(units, 3))
 
 
+def with_a_unit_for_each_character() -> OneOfTenCodes:
+    """95 classes: all printable characters, with place codes."""
+    return OneOfTenCodes(CHARACTERS[:-1])
+
+
 def randomised(net: ChainNetwork, seed: int = 0) -> ChainNetwork:
     """Every parameter random, biases and coefficients too, at the scale of a net in training."""
     generator = torch.Generator().manual_seed(seed)
@@ -114,4 +120,5 @@ NETWORKS = {
     "small kernels": with_small_kernels,
     "pooling": with_pooling,
     "full layers": full_layers,
+    "95 place codes": with_a_unit_for_each_character,
 }

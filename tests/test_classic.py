@@ -176,6 +176,15 @@ def test_mistake_argmax_instead_of_argmin(net: LeNet5Classic) -> None:
         assert net.predict(images_of(2)).tolist() == [digit, digit]
 
 
+def test_many_images_are_predicted_in_parts(
+    net: LeNet5Classic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images, read, parts = images_of(1201), net.scores, []
+    monkeypatch.setattr(net, "scores", lambda part: parts.append(len(part)) or read(part))
+    assert torch.equal(net.predict(images), read(images).argmax(1))
+    assert sum(parts) == 1201 and max(parts) <= 500
+
+
 def test_penalties_are_distances_of_the_state(net: LeNet5Classic) -> None:
     net.double()
     images = images_of(3, torch.float64)

@@ -11,7 +11,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from lenet1998.classifier import LeNet5Classifier
+from lenet1998 import codes
+from lenet1998.classifier import LeNet5Classifier, _characters
 from lenet1998.data import Dataset, to_network_input
 from lenet1998.learning import Recipe, preset, train
 from lenet1998.losses import posterior
@@ -49,7 +50,8 @@ def test_the_network_is_that_of_train() -> None:
     inputs, labels = to_network_input(torch.from_numpy(X)), torch.from_numpy(y)
     dataset = Dataset("noise", inputs, labels, inputs, labels)
     expected = train(preset("authors-software", seed=5), dataset, passes=2).net
-    for given in (X, X.reshape(60, -1), X.astype(np.float64), torch.from_numpy(X)):
+    shapes = X.reshape(60, -1), X[:, None]
+    for given in (X, *shapes, X.astype(np.float64), torch.from_numpy(X)):
         model = LeNet5Classifier("authors-software", passes=2, random_state=5).fit(given, y)
         for name, parameter in expected.named_parameters():
             assert torch.equal(model.net_.get_parameter(name), parameter), name
@@ -96,7 +98,8 @@ def test_probabilities_are_the_posterior_without_the_rubbish_class(
     assert (found.argmax(1) == fitted.predict(digits[0])).all()
     images = fitted._images(digits[0].astype(np.float32))
     with torch.no_grad():
-        with_rubbish = posterior(0.5 * fitted.net_(images).double(), j=1.0)[:, :10]
+        penalties = fitted.recipe_.penalty_scale * fitted.net_(images).double()
+    with_rubbish = posterior(penalties, j=1.0)[:, :10]
     expected = with_rubbish / with_rubbish.sum(1, keepdim=True)
     np.testing.assert_allclose(found, expected.numpy(), atol=1e-5)
 
@@ -119,6 +122,29 @@ def test_classes_have_the_codes_of_their_digits(labels: tuple[Any, ...], codes: 
     assert sorted(penalties.argsort()[: len(labels)].tolist()) == list(codes)
     assert set(model.predict(X)) <= set(labels)
     assert model.predict_proba(X).shape == (30, len(labels))
+
+
+@pytest.mark.parametrize(
+    ("labels", "characters"),
+    [
+        ([7, 0], "70"),
+        (["%", "A", "a", "3"], "%Aa3"),
+        ([f"kind {k:02}" for k in range(12)], "0123456789ab"),
+        (list(range(10, 22)), "0123456789ab"),
+    ],
+    ids=["digits", "characters", "text", "numbers"],
+)
+def test_whose_code_stands_for_a_class(labels: list[Any], characters: str) -> None:
+    assert _characters(np.array(labels)) == characters
+
+
+def test_as_many_classes_as_there_are_codes() -> None:
+    X, y = mnist_like(95)[0], np.arange(95)
+    model = LeNet5Classifier(passes=1, random_state=0, engine="torch").fit(X, y)
+    assert len(set(model.characters_)) == 95
+    assert torch.equal(model.net_.output.centres, codes.centres(model.characters_))
+    assert len(model.net_.output.centres.unique(dim=0)) == 95
+    assert model.predict_proba(X).shape == (95, 95) and set(model.predict(X)) <= set(y)
 
 
 def test_random_state_decides() -> None:
@@ -160,10 +186,12 @@ def test_bad_parameters_are_named_in_fit(parameters: dict[str, Any], message: st
 
 def test_bad_data_are_named() -> None:
     X, y = mnist_like(12)
-    with pytest.raises(ValueError, match=r"square images \(n, side, side\), got \(12, 28, 27\)"):
+    with pytest.raises(ValueError, match=r"square images \(n, side, side\) .*, got \(12, 28, 27\)"):
         LeNet5Classifier().fit(X[:, :, :27], y)
-    with pytest.raises(ValueError, match="at most 10 classes, got 12"):
-        LeNet5Classifier().fit(X, np.arange(12))
+    with pytest.raises(ValueError, match=r"got \(12, 3, 28, 28\)"):
+        LeNet5Classifier().fit(X[:, None].repeat(3, 1), y)
+    with pytest.raises(ValueError, match="at most 95 classes, got 96"):
+        LeNet5Classifier().fit(mnist_like(96)[0], np.arange(96))
     with pytest.raises(NotFittedError):
         LeNet5Classifier().predict(X)
     with pytest.warns(UserWarning, match="785 features are no square image"):

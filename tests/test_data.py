@@ -3,9 +3,12 @@
 import gzip
 import struct
 from collections.abc import Callable
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from urllib.error import URLError
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -21,6 +24,9 @@ from lenet1998.data import (
     to_network_input,
 )
 from lenet1998.data import mnist as mnist_files
+from lenet1998.data import qmnist as qmnist_files
+from lenet1998.data.loading import Source
+from lenet1998.data.writers import by_series
 
 TRAINING_IMAGES = "train-images-idx3-ubyte"
 TRAINING_LABELS = "train-labels-idx1-ubyte"
@@ -272,6 +278,35 @@ def test_first_leaves_no_part_empty(digits: Dataset, counts: tuple[int, int]) ->
         digits.first(*counts)
 
 
+# Who wrote the digits
+
+
+def test_writers_follow_their_digits(digits: Dataset) -> None:
+    # A writer for each digit, whom its upper left pixel names.
+    def named(count: int, first: int) -> tuple[Tensor, Tensor]:
+        writers = torch.arange(first, first + count)
+        return writers.float().view(-1, 1, 1, 1).expand(-1, 1, 32, 32), writers
+
+    (training, of_training), (test, of_test) = named(1500, 0), named(297, 2000)
+    whole = replace(
+        digits,
+        training_images=training,
+        test_images=test,
+        training_writers=of_training,
+        test_writers=of_test,
+    )
+    for part in (whole, whole.first(40, 20), whole.with_validation_split(300)):
+        for images, writers in (
+            (part.training_images, part.training_writers),
+            (part.test_images, part.test_writers),
+        ):
+            assert torch.equal(images[:, 0, 0, 0].long(), writers)
+    for part in (digits, digits.first(40, 20), digits.with_validation_split(300)):
+        assert part.training_writers is part.test_writers is None
+    with pytest.raises(ValueError, match="a writer for each of 297 digits"):
+        replace(digits, test_writers=of_test[1:])
+
+
 # Finding MNIST
 
 
@@ -516,6 +551,97 @@ def test_damage_found_on_the_search_is_not_passed_over(machine: Machine, source:
         machine.load(source)
 
 
+# QMNIST
+
+QMNIST_PARTS = {"train": 20, "test": 10}
+
+
+def idx_of_integers(table: Tensor) -> bytes:
+    return struct.pack(">3I", 0x0C02, *table.shape) + table.numpy().astype(">i4").tobytes()
+
+
+def write_qmnist(raw: Path, columns: int = 8) -> Path:
+    """Four small well-formed files; digit k was written by 2100 + k."""
+    raw.mkdir(parents=True, exist_ok=True)
+    for part, count in QMNIST_PARTS.items():
+        images = (torch.arange(count * 784) % 251).to(torch.uint8).view(count, 28, 28)
+        table = torch.full((count, columns), 70_000)
+        table[:, 0], table[:, 2] = torch.arange(count) % 10, 2100 + torch.arange(count)
+        (raw / f"qmnist-{part}-images-idx3-ubyte").write_bytes(idx(images))
+        (raw / f"qmnist-{part}-labels-idx2-int").write_bytes(idx_of_integers(table))
+    return raw
+
+
+def test_qmnist_is_read_as_torchvision_reads_it(machine: Machine) -> None:
+    from torchvision.datasets import QMNIST
+
+    raw = write_qmnist(machine.named / "QMNIST" / "raw")
+    dataset = machine.load("qmnist")
+    for part, images, labels, writers in (
+        ("train", dataset.training_images, dataset.training_labels, dataset.training_writers),
+        ("test", dataset.test_images, dataset.test_labels, dataset.test_writers),
+    ):
+        theirs = QMNIST(machine.named, what=part, compat=False)
+        assert torch.equal(images, to_network_input(theirs.data))
+        assert torch.equal(labels, theirs.targets[:, 0])
+        assert torch.equal(writers, theirs.targets[:, 2])
+    assert dataset.name == "QMNIST" and not dataset.is_papers and not dataset.is_comparable
+    for file in list(raw.iterdir()):
+        Path(f"{file}.gz").write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+    assert torch.equal(machine.load("qmnist").test_images, dataset.test_images)
+
+
+def test_parts_of_qmnists_test_digits(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_qmnist(machine.named)
+    with pytest.raises(DatasetError, match=r"qmnist-test-labels.*no more than 10 digits"):
+        machine.load("qmnist-test50k")
+    monkeypatch.setattr(qmnist_files, "_OF_MNIST", 4)
+    parts = [machine.load(place) for place in ("qmnist-test10k", "qmnist-test50k")]
+    assert [part.test_labels.tolist() for part in parts] == [[*range(4)], [*range(4, 10)]]
+    assert [part.test_writers[0].item() for part in parts] == [2100, 2104]
+    assert len({part.name for part in (*parts, machine.load("qmnist"))}) == 3
+    assert Source("qmnist-test50k").settled(parts[1]).place == "qmnist-test50k"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("labels-idx2-int", idx_of_integers(torch.zeros(20, 7)), "must be 8, not 7"),
+        ("labels-idx2-int", idx_of_integers(torch.zeros(19, 8)), "19 labels for 20 images"),
+        ("labels-idx2-int", idx_of_integers(torch.full((20, 8), -1)), "0 to 9, one is -1"),
+        ("labels-idx2-int", idx_of_integers(torch.zeros(20, 8))[:-4], "header promises 652 bytes"),
+        (
+            "labels-idx2-int",
+            idx(torch.zeros(20, 8, dtype=torch.uint8)),
+            "magic number 3074, not 2050",
+        ),
+        ("images-idx3-ubyte", b"", "less than the header"),
+    ],
+)
+def test_damage_to_qmnist_names_the_file(
+    machine: Machine, name: str, content: bytes, expected: str
+) -> None:
+    (write_qmnist(machine.named) / f"qmnist-train-{name}").write_bytes(content)
+    with pytest.raises(DatasetError, match=rf"{name}.*{expected}.*QMNIST.*--data qmnist,"):
+        machine.load("qmnist")
+
+
+def test_qmnist_is_downloaded_or_missed(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DatasetError, match=r"QMNIST was not found .*no network in tests"):
+        machine.load("qmnist")
+    assert list(machine.cache.iterdir()) == []
+    mirror = write_qmnist(machine.work / "mirror")
+
+    def fetch(url: str, download_root: str, md5: str) -> None:
+        name = Path(url).stem
+        Path(download_root, name).write_bytes((mirror / name).read_bytes())
+
+    monkeypatch.setattr(FETCH, fetch)
+    assert len(machine.load("qmnist").training_labels) == QMNIST_PARTS["train"]
+    assert len(list((machine.cache / "QMNIST" / "raw").iterdir())) == 4
+
+
 # The real thing
 
 
@@ -532,3 +658,21 @@ def test_mnist_is_the_papers(mnist: Dataset) -> None:
     # The text says mean about 0 and variance about 1; the levels it gives lead to these.
     assert mnist.training_images.mean().item() == pytest.approx(0.03, abs=0.005)
     assert mnist.training_images.var().item() == pytest.approx(0.12, abs=0.005)
+
+
+def test_mnists_writers(mnist: Dataset) -> None:
+    training, test = mnist.training_writers, mnist.test_writers
+    assert training is not None and test is not None
+    path = resources.files("lenet1998.data") / "mnist_writers.npz"
+    with path.open("rb") as file, np.load(file) as held:
+        for part, writers in (("training", training), ("test", test)):
+            # Their numbers alone tell students, series 4, from employees.
+            expected = torch.from_numpy(held[f"{part}_series"]) == 4
+            assert torch.equal(by_series(writers)["students"], expected)
+    assert (len(training.unique()), len(test.unique())) == (539, 297)
+    assert not set(training.tolist()) & set(test.tolist())
+    students = by_series(test)["students"]
+    assert students[:5001].all() and not students[5001:].any()
+    split = mnist.with_validation_split(10_000)
+    assert split.test_writers is not None and len(split.test_writers) == 10_000
+    assert mnist.first(10, 20).test_writers.tolist() == test[:20].tolist()

@@ -72,6 +72,13 @@ def test_no_data_set_holds_them(labels: Tensor, message: str) -> None:
         Dataset("mine", IMAGES[:0], LABELS[:0], IMAGES, labels)
 
 
+def test_more_classes_have_more_labels() -> None:
+    labels = torch.arange(6) + 5
+    Dataset("mine", IMAGES, labels, IMAGES[:0], LABELS[:0], classes=11)
+    with pytest.raises(ValueError, match="labels run from 6 to 11: expected 0 to 10"):
+        Dataset("mine", IMAGES, labels + 1, IMAGES[:0], LABELS[:0], classes=11)
+
+
 @bad_labels
 def test_none_are_counted_against(labels: Tensor, message: str) -> None:
     net = LeNet5Classic()

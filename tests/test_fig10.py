@@ -10,7 +10,8 @@ from torch import Tensor
 
 from lenet1998 import codes
 from lenet1998.data import Dataset
-from lenet1998.evidence.fig10 import FIG10, RULES, Values, reject_doubtful, tell_apart
+from lenet1998.evidence import fig10
+from lenet1998.evidence.fig10 import FIG10, RULES, Kind, Values, reject_doubtful, tell_apart
 from lenet1998.evidence.non_digits import LOOK_ALIKES, drawn_characters, patterns
 from lenet1998.learning import Run, preset
 from lenet1998.measures.spread import Spread
@@ -30,9 +31,9 @@ def with_best(penalties: Tensor, gap: float = 1.0) -> Tensor:
 
 
 def measured(digits: Dataset, *nets: LeNet5Classic) -> Values:
-    """Of networks that are the seeds of both recipes, by way of JSON."""
+    """Of networks that are the seeds of every recipe, by way of JSON."""
     runs = {
-        recipe.name: [Run(net, preset(recipe.name), "any", "fused", []) for net in nets]
+        recipe.name: [Run(net, recipe, "any", "fused", []) for net in nets]
         for recipe in FIG10.recipes
     }
     values = FIG10.measure(runs, digits)
@@ -190,3 +191,38 @@ def test_others_stand_beside_ours_on_mnist_and_no_lenet5(digits: Dataset) -> Non
     assert len(rows) == 9 + 2 and rows["LeNet-4, 32x32"] == "1.8"
     ours = {name for name in rows if name.startswith("LeNet-5")}
     assert ours == {"LeNet-5, paper (here)", "LeNet-5, paper-distorted (here)"}
+
+
+def test_codes_are_judged_by_pairs_of_seeds(digits: Dataset) -> None:
+    values = measured(digits, *(LeNet5Classic() for _ in range(3)))
+
+    def judged(sigmoids: list[float], distributed: list[float]) -> tuple[str, str]:
+        def kinds(penalty: list[float]) -> dict[str, Kind]:
+            spread = dict.fromkeys(("95 % kept", "99 % kept", "area"), Spread.of(penalty))
+            kept = values.place_codes
+            by_rule = dict.fromkeys(RULES, spread)
+            return {kind: replace(kept[kind], by_rule=by_rule) for kind in kept}
+
+        paper = replace(values.recipes["paper"], kinds=kinds(distributed))
+        told = Values({**values.recipes, "paper": paper}, kinds(sigmoids))
+        mnist = replace(digits, name="MNIST", is_papers=True)
+        (claim,) = FIG10.present(told, mnist).claims
+        return claim.holds, claim.measured
+
+    holds, words = judged([50, 60, 70], [80, 91, 99])
+    assert holds == "yes" and "in 6 of 6 kinds (fewer in 0) with 95 % kept" in words
+    assert judged([80, 91, 99], [50, 60, 70])[0] == "no"
+    assert judged([50, 60, 70], [60, 50, 71])[0] == "not shown"
+    assert judged([50, 50, 50], [60, 60, 60])[0] == "yes"  # without any deviation
+    assert FIG10.present(values, digits).claims == []
+
+
+def test_place_codes_are_told_by_their_sigmoids(digits: Dataset) -> None:
+    nets = [preset("paper", network="one-of-ten-codes", seed=seed).build() for seed in range(2)]
+    runs = [Run(net, preset("paper"), "any", "fused", []) for net in nets]
+    outputs = fig10._outputs(runs, digits.test_images)
+    assert outputs.shape == (2, 40, 10)
+    # What the penalties say of these outputs: 4 times as far apart.
+    penalties = nets[1](digits.test_images)
+    apart = (penalties[:, 0] - penalties[:, 1]).double()
+    torch.testing.assert_close(apart, 4 * (outputs[1, :, 1] - outputs[1, :, 0]), atol=1e-4, rtol=0)

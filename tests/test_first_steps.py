@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lenet1998.data import Dataset, load_digits_dataset
 from lenet1998.evidence import facts, first_steps
-from lenet1998.evidence.first_steps import FIRST_STEPS, PRINTED
+from lenet1998.evidence.first_steps import FIRST_STEPS, PAPER
 from lenet1998.learning import Run, preset
 from lenet1998.models import LeNet5Classic
 from lenet1998.runs.run import PassRecord
@@ -27,7 +27,7 @@ from lenet1998.runs.run import PassRecord
 def test_a_solution_gives_the_steps_it_was_solved_for(
     bound: float, largest: float, power: float, least: float, greatest: float
 ) -> None:
-    smallest_h, largest_h = (PRINTED.eta(1) / step - PRINTED.mu for step in (greatest, least))
+    smallest_h, largest_h = (PAPER.eta(1) / step - PAPER.mu for step in (greatest, least))
     ratio = np.log(largest_h / smallest_h)
     # Of a network whose least h falls with a power of the bound, met at `bound`.
     fall = power * (np.log(first_steps._BOUNDS) - math.log(bound))
@@ -36,7 +36,7 @@ def test_a_solution_gives_the_steps_it_was_solved_for(
     ((solved, scale),) = first_steps._solutions(h, least, greatest)
     assert solved == pytest.approx(bound, abs=0.02)  # between two of the grid's bounds
     assert scale * largest == pytest.approx(largest_h)
-    assert PRINTED.eta(1) / (PRINTED.mu + scale * largest) == pytest.approx(least)
+    assert PAPER.eta(1) / (PAPER.mu + scale * largest) == pytest.approx(least)
 
 
 def test_a_range_that_is_never_met_has_no_solution() -> None:
@@ -44,26 +44,26 @@ def test_a_range_that_is_never_met_has_no_solution() -> None:
     assert list(first_steps._solutions(h, *facts.FIRST_STEPS)) == []
 
 
-def test_paper_does_not_meet_the_printed_range_and_printed_steps_does(
+def test_paper_meets_the_printed_range_and_what_was_fitted_does_not(
     mnist: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(first_steps, "_SEEDS", range(6))
-    paper = first_steps._steps(preset("paper"), mnist)
+    fitted = first_steps._steps(preset("fitted"), mnist)
     # eta / mu is the greatest that there can be, less than half the printed one.
-    assert max(paper.greatest) < 5e-4 / 0.07 < facts.FIRST_STEPS[1] / 2
-    assert not paper.meet_the_printed
-    printed = first_steps._steps(PRINTED, mnist)
-    assert printed.meet_the_printed
-    for mean, end in zip(printed.means, facts.FIRST_STEPS, strict=True):
+    assert max(fitted.greatest) < 5e-4 / 0.07 < facts.FIRST_STEPS[1] / 2
+    assert not fitted.meet_the_printed
+    paper = first_steps._steps(PAPER, mnist)
+    assert paper.meet_the_printed
+    for mean, end in zip(paper.means, facts.FIRST_STEPS, strict=True):
         assert mean == pytest.approx(end, rel=0.15)
 
 
 def test_the_recipe_is_the_solution_for_half_the_bound(mnist: Dataset) -> None:
-    few = [first_steps._few(replace(PRINTED, seed=seed), mnist) for seed in first_steps._SEEDS]
+    few = [first_steps._few(replace(PAPER, seed=seed), mnist) for seed in first_steps._SEEDS]
     *_, reading = first_steps._readings(None, few)
-    assert (PRINTED.mu, PRINTED.curvature_patterns, PRINTED.coefficient) == (0.02, 500, None)
-    assert PRINTED.init_bound == pytest.approx(reading.bound, abs=0.01)
-    assert PRINTED.penalty_scale == pytest.approx(reading.scale, abs=0.01)
+    assert (PAPER.mu, PAPER.curvature_patterns, PAPER.coefficient) == (0.02, 500, None)
+    assert PAPER.init_bound == pytest.approx(reading.bound, abs=0.01)
+    assert PAPER.penalty_scale == pytest.approx(reading.scale, abs=0.01)
 
 
 def test_section_names_what_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,9 +77,14 @@ def test_section_names_what_is_met(monkeypatch: pytest.MonkeyPatch) -> None:
     values = FIRST_STEPS.measure(runs, digits)
     assert FIRST_STEPS.read(msgspec.json.decode(msgspec.json.encode(values))) == values
     section = FIRST_STEPS.present(values, digits)
-    of_paper, of_printed = section.conclusions
-    assert of_paper.paper == "7e-05 to 0.016" and of_paper.verdict == "not met"
-    assert of_printed.verdict in ("met", "not met")
+    (line,) = section.conclusions
+    assert line.paper == "7e-05 to 0.016" and line.verdict in ("met", "not met")
+    assert [claim.number for claim in section.claims] == [17]
+    printed = {row[0]: row for row in section.tables[3].rows}
+    assert printed["trainable parameters, connections"][1:] == ("60,000, 340,908",) * 2 + ("met",)
+    assert printed["μ"][3] == printed["rates"][3] == printed["passes"][3] == "met"
+    assert printed["training and test patterns"][3] == ""  # 600 and 100 here
+    assert "no bound" in printed["penalty (eq. 7)"][3]
     errors = section.tables[2]
     assert [row[0] for row in errors.rows] == ["1998", *(r.name for r in FIRST_STEPS.recipes)]
     assert errors.rows[1][1:] == ("4.00", "3.00", "2.00", "5.00", "4.00", "3.00")

@@ -1,13 +1,18 @@
-"""The notebooks run from the first cell to the last, on MNIST or on the embedded digits."""
+"""The notebooks run from the first cell to the last, on MNIST or on the embedded digits.
+
+What they show is kept in them; `notebooks/execute.py` writes it.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import base64
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from lenet1998.commands.paper import experiments
 from lenet1998.data.digits import NAME as DIGITS
@@ -15,13 +20,14 @@ from lenet1998.data.mnist import NAME as MNIST
 from lenet1998.data.mnist import VARIABLE, raw_folder, search_folders
 
 pytest.importorskip("ipykernel", reason="needs ipykernel to execute notebooks")
-nbclient = pytest.importorskip("nbclient", reason="needs nbclient to execute notebooks")
+notebooks = pytest.importorskip("notebooks.execute", reason="needs nbclient to execute notebooks")
 nbformat = pytest.importorskip("nbformat", reason="needs nbformat to read notebooks")
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = notebooks.NOTEBOOKS
 RESULTS = REPOSITORY / "notebooks" / "5_results.ipynb"
-PATIENCE = 300  # seconds for one notebook: some ten times what it takes, kernels compiled or not
+PATIENCE = 600  # seconds for one notebook: some ten times what it takes, kernels compiled or not
+OF_A_MACHINE = re.compile(r"(?<![\w.])/(home|root|tmp|Users|usr|var|work)/|[A-Z]:\\|0x[0-9a-f]{8}")
 
 of_each = pytest.mark.parametrize("file", NOTEBOOKS, ids=lambda file: file.stem)
 
@@ -38,12 +44,7 @@ def execute(file: Path, folder: Path, mnist: Path | None, patch: pytest.MonkeyPa
     patch.setenv("OMP_NUM_THREADS", "1")
     for scheme in ("http", "https"):  # a port that nobody answers: no download
         patch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
-    notebook = nbformat.read(file, as_version=4)
-    client = nbclient.NotebookClient(
-        notebook, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
-    )
-    asyncio.run(asyncio.wait_for(client.async_execute(), PATIENCE))
-    return notebook
+    return notebooks.execute(file, folder, PATIENCE)
 
 
 def outputs_of(notebook: Any) -> tuple[list[Any], str]:
@@ -84,15 +85,64 @@ def test_results_without_mnist_say_what_is_left_out(
     shown = "".join(output.get("data", {}).get("text/markdown", "") for output in outputs)
     for name, experiment in experiments().items():
         assert (f"### {experiment.title}" in shown) == (name not in printed)
+    assert_was_run(stored := nbformat.read(RESULTS, as_version=4))
+    of_stored, _ = outputs_of(stored)
+    kept = "\n".join(output.get("data", {}).get("text/markdown", "") for output in of_stored)
+    lines = [line for line in shown.splitlines() if line.startswith("|")]
+    assert len(lines) > 30 and not set(lines) - set(kept.splitlines()), "results.json is newer"
+
+
+def assert_was_run(notebook: Any) -> None:
+    """Every cell once, in their order."""
+    counts = [cell.execution_count for cell in notebook.cells if cell.cell_type == "code"]
+    assert counts == list(range(1, len(counts) + 1))
 
 
 @of_each
-def test_is_stored_without_outputs(file: Path) -> None:
+def test_is_stored_as_it_was_run(file: Path) -> None:
     notebook = nbformat.read(file, as_version=4)
     nbformat.validate(notebook)
     assert notebook.metadata.kernelspec.name == "python3"
-    for cell in notebook.cells:
-        assert not cell.metadata
-        if cell.cell_type == "code":
-            assert cell.execution_count is None
-            assert not cell.outputs
+    assert not any(cell.metadata for cell in notebook.cells)
+    assert_was_run(notebook)
+    assert file.stat().st_size < notebooks.LIMIT
+    outputs, _ = outputs_of(notebook)
+    kinds = {output.get("name", output.output_type) for output in outputs}
+    assert kinds <= {"stdout", "display_data", "execute_result"}
+    shown = [output.get("text", output.get("data", {}).get("text/plain", "")) for output in outputs]
+    shown += [output.get("data", {}).get("text/markdown", "") for output in outputs]
+    assert not OF_A_MACHINE.search("\n".join(shown))
+
+
+@of_each
+def test_ends_with_three_exercises(file: Path) -> None:
+    source = nbformat.read(file, as_version=4).cells[-1].source
+    assert source.startswith("## Exercises")
+    assert re.findall(r"^(\d)\. ", source, re.MULTILINE) == ["1", "2", "3"]
+
+
+def test_what_is_kept_is_light_and_says_nothing_of_the_machine() -> None:
+    def picture(width: int) -> str:
+        content = io.BytesIO()
+        Image.effect_noise((width, width), 80).convert("RGB").save(content, "PNG")
+        return base64.b64encode(content.getvalue()).decode()
+
+    v4 = nbformat.v4
+    outputs = [
+        v4.new_output("stream", name="stderr", text="compiling in /home/me"),
+        v4.new_output("stream", name="stdout", text="a line"),
+        *(v4.new_output("display_data", {"image/png": picture(side)}) for side in (900, 900, 50)),
+    ]
+    notebook = v4.new_notebook(cells=[v4.new_code_cell("1", outputs=outputs)])
+    notebook.metadata.language_info = {"name": "python", "version": "3.11.7"}
+    text = notebooks.as_kept(notebook)
+    assert len(text) < notebooks.LIMIT < len(nbformat.writes(notebook))
+    kept = nbformat.reads(text, as_version=4)
+    assert kept.metadata.language_info == {"name": "python"}
+    assert [output.get("text") for output in kept.cells[0].outputs] == ["a line", None, None, None]
+    pictures = [output.data["image/png"] for output in kept.cells[0].outputs[1:]]
+    widths = [Image.open(io.BytesIO(base64.b64decode(png))).width for png in pictures]
+    assert widths[0] == widths[1] in dict(notebooks.SIZES) and widths[2] == 50
+    notebook.cells[0].outputs *= 10
+    with pytest.raises(ValueError, match="bytes, expected fewer"):
+        notebooks.as_kept(notebook)

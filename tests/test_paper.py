@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from html import unescape
 from importlib import resources
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from lenet1998.commands import paper
-from lenet1998.data import Source
+from lenet1998.data import Dataset, Source
+from lenet1998.evidence import characters
 from lenet1998.report import markdown
 from lenet1998.runs.workers import Workers
 
@@ -77,6 +79,20 @@ def test_results_of_other_digits_are_not_mixed_in(tmp_path, report):
     assert results["experiments"]["fig05"]["passes"] == 1
 
 
+def test_an_experiment_may_train_its_own_networks(tmp_path, monkeypatch):
+    size = characters.Size((10,), patterns=20, passes=1, read=20, seeds=2)
+    monkeypatch.setattr(characters, "SMALL", size)
+    monkeypatch.setattr(paper, "QUICK", Source(first=(300, 100)))
+    lines = []
+    results = paper.paper(
+        tmp_path, only=["characters"], place="digits", quick=True, report=lines.append
+    ).values
+    assert results["experiments"]["characters"]["values"]["size"]["classes"] == [10]
+    assert "networks of its own" in lines[0]
+    assert "Values: paper.json, characters." in (tmp_path / "paper.html").read_text()
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.parametrize("damage", ["values", "recipes", "all"])
 def test_what_another_version_measured_is_left_out(damage, tmp_path, report):
     folder, _, _ = report
@@ -116,3 +132,15 @@ def test_the_readmes_lines_are_those_of_the_committed_results(mnist):
     quoted = re.search(r"## Results at a glance\n.*?\n\n(\|.*?)\n\n", readme, re.DOTALL)
     assert quoted is not None and len(quoted[1].splitlines()) > 8
     assert [line for line in quoted[1].splitlines() if line not in glance] == []
+
+
+def test_the_readme_counts_the_claims_as_the_committed_results_judge_them(mnist: Dataset) -> None:
+    claims = paper.committed(mnist).sections[0].tables[0].rows
+    counts = Counter(holds.partition(",")[0] for *_, holds in claims)
+    words = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert (
+        f"Of the paper's {len(claims)} statements that can be measured, {counts['yes']} hold, "
+        f"{counts['not contradicted']} is not contradicted, {counts['in part']} hold in part, "
+        f"{counts['not shown']} are not shown, {counts['not here']} is not so here"
+    ) in words
+    assert f"and {counts['not yet']} wait, most for its other classifiers and for strings" in words

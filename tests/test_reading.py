@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
 from PIL import Image, ImageDraw
+from torch import Tensor
 
 from lenet1998 import LeNet5Classic, LeNet5Modern, load
 from lenet1998.commands.predict import predict as command
@@ -23,6 +25,7 @@ from lenet1998.models.tutorials import OneConvolutionNet
 from lenet1998.reading import ImageError, Reading, predict, predict_files, read_picture
 from lenet1998.reading.predict import DEFAULT_J, read_files
 
+drawing = import_module("lenet1998.commands.predict")
 reading = import_module("lenet1998.reading.predict")
 
 
@@ -53,20 +56,20 @@ def test_the_reading_is_eq_9s(net: LeNet5Classic, j: float) -> None:
     reading = predict(seven(), net, j=j)
     penalties = net(read_picture(seven()))[0].tolist()
     assert reading.penalties == pytest.approx(penalties)
-    likelihoods = [math.exp(-penalty / 2) for penalty in penalties]
+    likelihoods = [math.exp(-net.penalty_scale * penalty) for penalty in penalties]
     assert reading.digit == 7
     assert reading.probability == pytest.approx(
         likelihoods[7] / (sum(likelihoods) + math.exp(-j)), abs=1e-6
     )
 
 
-def test_rubbish_wins_above_twice_j(net: LeNet5Classic) -> None:
-    least = min(predict(seven(), net).penalties)
-    assert predict(seven(), net, j=least / 2 * 1.01).digit == 7
-    refused = predict(seven(), net, j=least / 2 * 0.99)
+def test_rubbish_wins_above_j_on_the_scale_of_the_training(net: LeNet5Classic) -> None:
+    least = net.penalty_scale * min(predict(seven(), net).penalties)
+    assert predict(seven(), net, j=least * 1.01).digit == 7
+    refused = predict(seven(), net, j=least * 0.99)
     assert refused.digit is None
-    likelihoods = [math.exp(-penalty / 2) for penalty in refused.penalties]
-    rubbish = math.exp(-least / 2 * 0.99)
+    likelihoods = [math.exp(-net.penalty_scale * penalty) for penalty in refused.penalties]
+    rubbish = math.exp(-least * 0.99)
     assert refused.probability == pytest.approx(rubbish / (sum(likelihoods) + rubbish), abs=1e-6)
     assert predict(seven(), net, j=math.inf).digit == 7
 
@@ -123,7 +126,7 @@ def test_the_penalties_are_scaled_as_in_the_networks_training(net: LeNet5Classic
         likelihoods[7] / (sum(likelihoods) + math.exp(-3)), abs=1e-6
     )
     assert predict(seven(), other) == predict(seven(), other, j=2 * DEFAULT_J)
-    assert predict(seven(), net) == predict(seven(), net, j=DEFAULT_J)
+    assert predict(seven(), net) == predict(seven(), net, j=2 * net.penalty_scale * DEFAULT_J)
 
 
 @pytest.mark.parametrize("j", [None, -20.0, math.inf])
@@ -240,6 +243,23 @@ def test_shows_every_picture(tmp_path: Path) -> None:
     assert first == second
     with Image.open(written[0]) as image:
         assert image.width > 500
+
+
+def test_what_is_no_digit_is_drawn_without_a_winner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verdicts = []
+
+    def drawn(net: LeNet5Classic, image: Tensor, *, verdict: str | None) -> Figure:
+        verdicts.append(verdict)
+        return Figure()
+
+    monkeypatch.setattr(drawing, "layer_maps", drawn)
+    files = [tmp_path / "seven.png", tmp_path / "scribble.png"]
+    seven().save(files[0])
+    scribble().save(files[1])
+    rows = command(files, folder=tmp_path / "drawn").values
+    assert verdicts == [row["reason"] for row in rows] == [None, "not a digit"]
 
 
 def test_layers_of_other_networks_are_not_shown(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from lenet1998.data import load_digits_dataset
 from lenet1998.data import mnist as mnist_files
+from lenet1998.evidence.choices import ALTERNATIVES
 from lenet1998.evidence.today import packaged_errors
 from lenet1998.learning import preset
 
@@ -20,7 +21,7 @@ README = (REPOSITORY / "README.md").read_text()
 
 @pytest.fixture(scope="module")
 def curves():
-    """Of the ten seeds: errors after each pass, by kind."""
+    """Of all seeds: errors after each pass, by kind."""
     text = (resources.files("lenet1998") / "evidence" / "results.json").read_text()
     values = json.loads(text)["experiments"]["fig05"]["values"]
     return {kind: values[kind]["curves"] for kind in ("test", "online_training")}
@@ -33,7 +34,7 @@ def printed(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(mnist_files, "user_cache_path", lambda name: tmp_path)
 
-    def no_network(folder):
+    def no_network(folder, of):
         raise OSError("no network in tests")
 
     monkeypatch.setattr(mnist_files, "_download", no_network)
@@ -80,7 +81,11 @@ def test_errors_of_all_networks_are_those_of_their_seeds():
 def test_the_table_of_choices_states_the_recipe():
     recipe = preset("paper")
     assert f"within {recipe.init_bound:g}/√F" in README
-    assert f"| {recipe.mu:g}, on half distances |" in README
+    assert f"| {recipe.penalty_scale:g} times it |" in README
+    fitted = preset("fitted")
+    assert (fitted.penalty_scale, fitted.init_bound) == (0.5, 1)
+    assert f"(half distances, bound 1, μ = {fitted.mu:g})" in README
+    assert f"tries\n{len(ALTERNATIVES)} more readings" in README
 
 
 def test_commands_in_the_readme_exist():

@@ -82,6 +82,10 @@ def test_json_round_trip(name):
         ({"training_patterns": 0}, "training_patterns >= 1 or None, got 0"),
         ({"inverted_pixels": 1.1}, "inverted_pixels from 0 to 1, got 1.1"),
         ({"network": "lenet-6"}, "no network 'lenet-6': .*lenet5-classic.*full-c3"),
+        *(
+            ({"characters": bad}, "characters of ASCII 32 to 126, each once, or None")
+            for bad in ("", "ABA", "é", " \x7f")
+        ),
         ({"network": "lenet5-modern"}, "network that ends in penalties, got 'lenet5-modern'"),
     ],
 )
@@ -117,7 +121,7 @@ def test_how_long_a_recipe_lasts():
 
 def test_choices_are_what_is_not_usual():
     assert preset("paper", seed=4).choices() == {}
-    assert preset("authors-software").choices() == {"mu": 0.02}
+    assert preset("authors-software").choices() == {"init_bound": 1.0, "penalty_scale": 0.5}
     tutorial = {"network": "tutorial-resized-input", "passes": 5, "flips": True}
     assert preset("tutorial-resized-input").choices() == tutorial
 

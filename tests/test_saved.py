@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -93,11 +94,34 @@ def test_dtype_and_memory_format_survive(tmp_path: Path, images: Tensor) -> None
     torch.testing.assert_close(back(images.double()), net(images.double()), atol=0, rtol=1e-12)
 
 
-def test_classes_other_than_the_digits_survive(tmp_path: Path) -> None:
-    LeNet5Classic("LeNt-5").save_pretrained(tmp_path)
-    back = LeNet5Classic.from_pretrained(tmp_path)
-    assert back.characters == "LeNt-5"
-    assert torch.equal(back.output.centres, codes.centres("LeNt-5"))
+@pytest.mark.parametrize("name", ["lenet5-classic", "random-codes", "one-of-ten-codes"])
+def test_classes_other_than_the_digits_survive(name: str, tmp_path: Path, images: Tensor) -> None:
+    """More than ten of them, from the recipe through training, saving and loading."""
+    characters = codes.CHARACTERS[:-1]
+    labels = torch.tensor([0, 50, 94])
+    dataset = Dataset("mine", images, labels, images, labels, classes=95)
+    recipe = Recipe(network=name, characters=characters)
+    net = train(recipe, dataset, passes=1, engine="torch", folder=tmp_path).net
+    back = load(tmp_path)
+    assert back.characters == characters and Run.load(tmp_path).recipe == recipe
+    assert torch.equal(back.output.centres, net.output.centres) and len(net.output.centres) == 95
+    assert torch.equal(back(images), net(images))
+    if name == "lenet5-classic":
+        assert torch.equal(back.output.centres, codes.centres(characters))
+
+
+def test_a_run_from_before_recipes_had_characters_goes_on(tmp_path: Path, images: Tensor) -> None:
+    dataset = Dataset("mine", images, torch.arange(3), images, torch.arange(3))
+
+    def without(values: object) -> dict[str, object]:
+        return {name: value for name, value in asdict(values).items() if name != "characters"}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lenet1998.runs.run.asdict", without)
+        train(Recipe(), dataset, passes=1, engine="torch", folder=tmp_path)
+    assert "characters" not in read_origin(tmp_path).recipe
+    run = train(Recipe(), dataset, passes=2, engine="torch", folder=tmp_path, resume=True)
+    assert len(run.records) == 2
 
 
 def test_description_is_kept_and_replaced_with_the_network(tmp_path: Path) -> None:

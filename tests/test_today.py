@@ -235,8 +235,9 @@ def test_measuring_changes_no_network(trained, digits):
 
 def test_probabilities_of_the_classic_network_are_those_of_eq_9(compared, trained, digits):
     with torch.no_grad():
-        penalties = trained[1][0].run.net(digits.test_images).double()
-    right = posterior(0.5 * penalties)[:, :10].amax(1)
+        net = trained[1][0].run.net
+        penalties = net.penalty_scale * net(digits.test_images).double()
+    right = posterior(penalties)[:, :10].amax(1)
     expected = 100 * right.mean().item()
     assert compared.networks[0].calibration.confidence_percent == pytest.approx(expected, abs=1e-3)
 

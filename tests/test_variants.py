@@ -14,7 +14,7 @@ from lenet1998.layers import Squash, Subsampling
 from lenet1998.learning import Recipe, ReferenceTrainer, gauss_newton_diagonal
 from lenet1998.learning.curvature import squash_derivative, through_sums
 from lenet1998.models import LeNet5Classic
-from lenet1998.models.variants import LeNet5Variant, PlainTanh
+from lenet1998.models.variants import HighTanh, LeNet5Variant, LowTanh, PlainTanh
 
 PARAMETERS = {
     "full-c3": 60_900,
@@ -23,8 +23,11 @@ PARAMETERS = {
     "average-pooling": 59_956,
     "max-pooling": 59_956,
     "plain-tanh": 60_000,
+    "low-squash": 60_000,
+    "high-squash": 60_000,
     "relu": 60_000,
     "trainable-centres": 60_840,
+    "crowded-centres": 60_840,
 }
 
 POOLINGS = pytest.mark.parametrize(
@@ -72,6 +75,8 @@ def test_what_follows_each_layer():
         "average-pooling": pooled,
         "max-pooling": pooled,
         "plain-tanh": [PlainTanh] * 6,
+        "low-squash": [LowTanh] * 6,
+        "high-squash": [HighTanh] * 6,
         "relu": [nn.ReLU] * 5 + [Squash],
     }
     for name in ("lenet5-classic", *PARAMETERS):
@@ -79,6 +84,8 @@ def test_what_follows_each_layer():
         follows = [type(net.squash_after(layer)) for layer in net.TRAINED_LAYERS]
         assert follows == expected.get(name, [Squash] * 6), name
     assert torch.equal(PlainTanh()(torch.tensor([-0.3, 2.0])), torch.tensor([-0.3, 2.0]).tanh())
+    for squash, top in ((LowTanh(), 1.3), (HighTanh(), 3.0)):
+        assert squash(torch.tensor([1.0, 100.0])).tolist() == pytest.approx([1, top])
 
 
 def test_misspelt_layers_are_named():
@@ -96,6 +103,8 @@ def test_codes():
     place = build("one-of-ten-codes").output.centres
     assert (place.diagonal() == 1).all() and (place.sum(1) == -8).all()
     assert torch.equal(build("trainable-centres").output.centres, centres())
+    crowded = build("crowded-centres").output.centres
+    assert 0.09 < crowded.abs().max() <= 0.1 and len(crowded.unique(dim=0)) == 10
 
 
 def test_every_position_of_a_larger_field_is_read_as_a_crop(name, images):
@@ -109,10 +118,12 @@ def test_every_position_of_a_larger_field_is_read_as_a_crop(name, images):
 def test_initialised_from_the_seed_alone(name):
     nets = [Recipe(network=name, seed=3).build() for _ in range(2)]
     assert all(torch.equal(a, b) for a, b in zip(*(n.parameters() for n in nets), strict=True))
-    assert nets[0].c1.weight.abs().max() <= 1 / 5
+    bound = Recipe().init_bound
+    assert nets[0].c1.weight.abs().max() <= bound / 5
     c3 = nets[0].c3.weight
     fan_in = 25 * (6 if name == "full-c3" else 3)  # the first map's
-    assert 0.9 * fan_in**-0.5 < c3[: fan_in // 25].abs().max() <= fan_in**-0.5
+    largest = c3[: fan_in // 25].abs().max() * fan_in**0.5
+    assert 0.9 * bound < largest <= bound
     assert isinstance(nets[0].s2, Subsampling) != ("pooling" in name)
 
 

@@ -15,9 +15,13 @@ import msgspec
 
 from lenet1998.commands.progress import in_words
 from lenet1998.data import Dataset, Source
+from lenet1998.evidence.batch import BATCH
+from lenet1998.evidence.centres import CENTRES
+from lenet1998.evidence.characters import CHARACTERS
 from lenet1998.evidence.choices import CHOICES
-from lenet1998.evidence.experiment import Experiment
-from lenet1998.evidence.fig05 import FIG05, PREDICTED
+from lenet1998.evidence.claims import claims_section
+from lenet1998.evidence.experiment import PASSES, Experiment
+from lenet1998.evidence.fig05 import FIG05
 from lenet1998.evidence.fig06 import experiment as fig06
 from lenet1998.evidence.fig07 import FIG07, LONGER
 from lenet1998.evidence.fig07_choice import WHAT_DECIDES
@@ -25,7 +29,13 @@ from lenet1998.evidence.fig08 import FIG08
 from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig13 import FIG13
 from lenet1998.evidence.first_steps import FIRST_STEPS
+from lenet1998.evidence.fully_connected import FULLY_CONNECTED
+from lenet1998.evidence.inside import INSIDE
+from lenet1998.evidence.longer import LONGER_PLAIN, equal_updates
 from lenet1998.evidence.parts import PARTS_EXPERIMENT
+from lenet1998.evidence.pass_by_pass import PASS_BY_PASS
+from lenet1998.evidence.penalties import PENALTIES
+from lenet1998.evidence.writers import WRITERS
 from lenet1998.files import make_folder, write_atomically
 from lenet1998.report import html, markdown
 from lenet1998.report.sections import Document, Outcome, Section
@@ -63,9 +73,12 @@ class Results:
 def experiments(training_patterns: int = 60_000) -> dict[str, Experiment[Any]]:
     """Every experiment by its name, in the report's order; Fig. 6 takes parts of the patterns."""
     all_of_them: tuple[Experiment[Any], ...] = (
-        *(FIG05, FIRST_STEPS, PREDICTED, fig06(training_patterns)),
+        *(FIRST_STEPS, FIG05, LONGER_PLAIN),
+        *(fig06(training_patterns), equal_updates(training_patterns)),
         *(FIG07, WHAT_DECIDES, LONGER),
-        *(FIG08, FIG10, FIG13, PARTS_EXPERIMENT, CHOICES),
+        *(FIG08, WRITERS, FIG10, FIG13, PARTS_EXPERIMENT),
+        *(INSIDE, CENTRES, PASS_BY_PASS, CHARACTERS),
+        *(FULLY_CONNECTED, BATCH, PENALTIES, CHOICES),
     )
     return {experiment.name: experiment for experiment in all_of_them}
 
@@ -116,13 +129,14 @@ def paper(
         count = seeds or (QUICK_SEEDS if quick else experiment.seeds)
         passes = min(experiment.passes, QUICK_PASSES) if quick else experiment.passes
         names = ", ".join(recipe.name for recipe in experiment.recipes)
-        report(f"{experiment.title}: {count} seeds of {names}")
+        trained = f"{count} seeds of {names}" if names else "networks of its own"
+        report(f"{experiment.title}: {trained}")
         digits = _digits_of(experiment, dataset)
         runs_folder = folder / "runs" / ("validation" if experiment.validation else "test")
         runs = train_many(
             [replace(recipe, seed=seed) for recipe in experiment.recipes for seed in range(count)],
             replace(source, validation=digits.held_out or None),
-            runs_folder if experiment.passes == 20 else runs_folder / f"{passes}-passes",
+            runs_folder if experiment.passes == PASSES else runs_folder / f"{passes}-passes",
             passes=passes,
             workers=workers,
             on_run=lambda run: report(f"  {in_words(run)}"),
@@ -158,11 +172,14 @@ def present(experiment: Experiment[Any], measured: Measured, dataset: Dataset) -
     if measured.recipes != _recipes(experiment):
         raise ValueError(f"{experiment.name}: measured with other recipes")
     values = experiment.read(measured.values)
+    source = "Values"
+    if experiment.recipes:
+        source = f"{measured.seeds} seeds, {measured.passes} passes, {measured.digits}. Values and "
+        source += "recipes"
     return replace(
         experiment.present(values, _digits_of(experiment, dataset)),
         title=experiment.title,
-        note=f"{measured.seeds} seeds, {measured.passes} passes, {measured.digits}. Values and "
-        f"recipes: {RESULTS}, {experiment.name}.",
+        note=f"{source}: {RESULTS}, {experiment.name}.",
     )
 
 
@@ -206,6 +223,8 @@ def _document(sections: Sequence[Section], dataset: Dataset) -> Document:
         "surer than that."
     )
     title, warnings = "LeNet-5, figure by figure", [warning] if others else []
+    if any(section.claims for section in sections):
+        sections = [claims_section(sections, whole=len(sections) == len(experiments())), *sections]
     return Document(title, sections, warnings, [text], others)
 
 

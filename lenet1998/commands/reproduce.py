@@ -24,9 +24,11 @@ def reproduce(run: Run, dataset: Dataset, folder: Path) -> Outcome:
     `fig05.png`, `report.html`, and `summary.json`, which holds the outcome's values. Each file is
     whole or absent.
     """
-    drawn = fig05.draw(fig05.Curves.of([run]), run.dataset_name)
-    points = "Circles: the points of the paper's Fig. 5. Lines: this run, one seed."
-    curve, page = Plot("fig05", drawn, points), folder / "report.html"
+    points = fig05.is_repeated(run)
+    drawn = fig05.draw(fig05.Curves.of([run]), run.dataset_name, points=points)
+    circles = "Circles: the points of the paper's Fig. 5. " if points else ""
+    curve = Plot("fig05", drawn, f"{circles}Lines: this run, one seed.")
+    page = folder / "report.html"
     values, document = _values(run, dataset), _document(run, dataset, curve)
     write_atomically(folder / "fig05.png", curve.png)
     write_atomically(page, html.page(document))
@@ -85,20 +87,35 @@ def _document(run: Run, dataset: Dataset, curve: Plot) -> Document:
 
 
 def _conclusions(run: Run, counted: Summary) -> list[Conclusion]:
-    last, curve = run.records[-1], facts.learning_curve()
-    point = min(last.number, len(curve.test)) - 1
-    # After 20 passes what the text prints; else, what Fig. 5 shows there.
-    test = facts.TEST_ERROR if last.number >= 20 else curve.test[point]
-    training, online = curve.online_training[point], last.online_training_error_percent
+    last, (test, training) = run.records[-1], errors_of_1998(run)
+    time = facts.TRAINING_TIME if last.number == 20 and test is not None else None
     total, paper = counted.total, facts.NETWORK
     agree = {True: "✓", False: "differs", None: ""}
     learn, connect = agree[total.parameters_agree], agree[total.connections_agree]
-    at, error, count = f" (pass {last.number})", "{:.2f} %".format, "{:,}".format
+    at, online = f" (pass {last.number})", last.online_training_error_percent
+    error, count = "{:.2f} %".format, "{:,}".format
+    printed = [error(value) if value is not None else "–" for value in (test, training)]
     trainable, connections = count(total.count.trainable), count(total.count.connections)
     return [
-        Conclusion("test error" + at, error(test), error(last.test_error_percent)),
-        Conclusion("training error, on line" + at, error(training), error(online)),
+        Conclusion("test error" + at, printed[0], error(last.test_error_percent)),
+        Conclusion("training error, on line" + at, printed[1], error(online)),
         Conclusion("trainable parameters", count(paper.trainable), trainable, learn),
         Conclusion("connections", count(paper.connections), connections, connect),
-        Conclusion("time", facts.TRAINING_TIME, f"{last.seconds:.0f} s"),
+        Conclusion("time", time or "–", f"{last.seconds:.0f} s"),
     ]
+
+
+def errors_of_1998(run: Run) -> tuple[float | None, float | None]:
+    """The paper's test error, and training error on line, after as many passes as a run's.
+
+    None where it has none: Fig. 5 ends after pass 21, and of learning with distorted patterns
+    there is the test error after pass 20 alone.
+    """
+    passes, curve = run.records[-1].number, facts.learning_curve()
+    if fig05.is_repeated(run) and passes <= len(curve.test):
+        # After 20 passes what the text prints; else, what Fig. 5 shows there.
+        test = facts.TEST_ERROR if passes == 20 else curve.test[passes - 1]
+        return test, curve.online_training[passes - 1]
+    if fig05.is_repeated(run, distorted=True) and passes == 20:
+        return facts.TEST_ERROR_DISTORTED, None
+    return None, None

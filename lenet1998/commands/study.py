@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from lenet1998.evidence.fig05 import Curves, draw
+from lenet1998.evidence.fig05 import Curves, draw, is_repeated
 from lenet1998.files import write_atomically
 from lenet1998.report.plots import png
 from lenet1998.report.sections import Document, Outcome, Section, Table
@@ -32,7 +32,8 @@ def study(runs: Sequence[Run], folder: Path) -> Outcome:
     digits = runs[0].dataset_name
     for name, of_name in curves.items():
         title, suffix = (digits, "") if len(curves) == 1 else (f"{digits}\n{name}", f"-{name}")
-        write_atomically(folder / f"fig05{suffix}.png", png(draw(of_name, title)))
+        figure = draw(of_name, title, points=is_repeated(by_name[name][0]))
+        write_atomically(folder / f"fig05{suffix}.png", png(figure))
     file = folder / "study.json"
     write_atomically(file, json.dumps(values) + "\n")
     columns = {

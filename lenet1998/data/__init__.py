@@ -1,6 +1,6 @@
 """The digits of section III.A: MNIST, and the small set that stands in where MNIST can't be had."""
 
-from lenet1998.data import disturbances, transforms
+from lenet1998.data import disturbances, transforms, writers
 from lenet1998.data.dataset import Dataset, DatasetError
 from lenet1998.data.digits import load_digits_dataset
 from lenet1998.data.distortions import Distortions, distort
@@ -19,4 +19,5 @@ __all__ = [
     "normalise_digit",
     "to_network_input",
     "transforms",
+    "writers",
 ]

@@ -12,8 +12,6 @@ from lenet1998.errors import Failure
 
 __all__ = ["Dataset", "DatasetError"]
 
-_CLASSES = 10
-
 
 class DatasetError(Failure):
     """A data set is absent or damaged."""
@@ -23,15 +21,18 @@ class DatasetError(Failure):
 class Dataset:
     """Training and test digits, as the network takes them (section III.A).
 
-    Shapes: images (N, 1, 32, 32) float32 in [-0.1, 1.175]; labels (N,) int64 in 0..9.
+    Shapes: images (N, 1, 32, 32) float32 in [-0.1, 1.175]; labels (N,) int64 in 0..classes - 1.
 
     Attributes:
         name: goes on every table, plot and file of a run: "MNIST" is the original set only.
         is_papers: whether it is the paper's: all of MNIST, perhaps with `held_out` training
             patterns in the place of its test part.
+        classes: how many there are; the digits' are 0 to 9.
+        training_writers, test_writers: who wrote each digit, (N,) int64, a number for each person
+            (`data.writers`); None where that is not known.
 
     Raises:
-        ValueError: for labels of other kinds or numbers.
+        ValueError: for labels or writers of other kinds or numbers.
     """
 
     name: str
@@ -41,10 +42,19 @@ class Dataset:
     test_labels: Tensor = field(repr=False)
     is_papers: bool = False
     held_out: int = 0
+    classes: int = 10
+    training_writers: Tensor | None = field(default=None, repr=False)
+    test_writers: Tensor | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
-        check_labels(self.training_labels, self.training_images, _CLASSES)
-        check_labels(self.test_labels, self.test_images, _CLASSES)
+        for images, labels, writers in (
+            (self.training_images, self.training_labels, self.training_writers),
+            (self.test_images, self.test_labels, self.test_writers),
+        ):
+            check_labels(labels, images, self.classes)
+            if writers is not None and writers.shape != labels.shape:
+                got = tuple(writers.shape)
+                raise ValueError(f"expected a writer for each of {len(labels)} digits, got {got}")
 
     @property
     def is_comparable(self) -> bool:
@@ -70,6 +80,8 @@ class Dataset:
             test_images=self.test_images[:test],
             test_labels=self.test_labels[:test],
             is_papers=False,
+            training_writers=_taken(self.training_writers, slice(training)),
+            test_writers=_taken(self.test_writers, slice(test)),
         )
 
     def with_validation_split(self, count: int, seed: int = 0) -> Dataset:
@@ -93,4 +105,10 @@ class Dataset:
             test_images=self.training_images[validation],
             test_labels=self.training_labels[validation],
             held_out=count,
+            training_writers=_taken(self.training_writers, training),
+            test_writers=_taken(self.training_writers, validation),
         )
+
+
+def _taken(writers: Tensor | None, which: slice | Tensor) -> Tensor | None:
+    return None if writers is None else writers[which]

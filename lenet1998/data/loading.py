@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lenet1998.data import digits, mnist
+from lenet1998.data import digits, mnist, qmnist
 from lenet1998.data.dataset import Dataset, DatasetError
 
 __all__ = ["Source", "load_dataset"]
@@ -33,6 +33,9 @@ def load_dataset(
             ./data and in the user's cache folder, and downloads it into the last if none has it;
             "auto" does the same and, where that fails, warns and takes the embedded digits;
             "digits" is the embedded digits (`load_digits_dataset`);
+            "qmnist", "qmnist-test10k" and "qmnist-test50k" look for QMNIST, and download it,
+            likewise: MNIST made anew, with 60,000 test digits, the 10,000 of MNIST or the 50,000
+            that it left out (`data.qmnist`);
             anything else is a folder with MNIST's files, in torchvision's layout or directly
             (a folder named like one of these words: "./mnist", or a `Path`).
         announce: called with each message that the user should see.
@@ -43,6 +46,9 @@ def load_dataset(
     """
     if source == "digits":
         return digits.load_digits_dataset()
+    if source in qmnist.TEST_PARTS:
+        raw = mnist.find_or_download(announce, mnist.QMNIST)
+        return qmnist.read_qmnist(raw, str(source))
     if source not in ("auto", "mnist"):
         return mnist.read_mnist(_named_folder(Path(source).expanduser()), announce)
     try:
@@ -80,7 +86,7 @@ class Source:
         place = self.place
         if place == "auto":
             place = "digits" if dataset.name.startswith(digits.NAME) else "mnist"
-        elif place not in ("digits", "mnist"):
+        elif place not in ("digits", "mnist", *qmnist.TEST_PARTS):
             place = str(Path(place).expanduser().resolve())
         return replace(self, place=place)
 
@@ -90,6 +96,6 @@ def _named_folder(folder: Path) -> Path:
         return raw
     what = "does not hold MNIST" if folder.is_dir() else "is not a folder"
     raise DatasetError(
-        f'{folder} {what}: expected "mnist", "digits", "auto" or a folder that holds '
+        f'{folder} {what}: expected "mnist", "digits", "auto", "qmnist" or a folder that holds '
         "MNIST/raw/train-images-idx3-ubyte and the three other files of MNIST (plain or .gz)."
     )

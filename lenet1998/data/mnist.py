@@ -1,10 +1,9 @@
-"""MNIST's four files: find them, fetch them, check them, read them.
+"""MNIST's four files, and QMNIST's: find them, fetch them, check them, read them.
 
 The reading is done here rather than by torchvision, whose errors on a damaged file do not name it.
 """
 
 import gzip
-import hashlib
 import io
 import math
 import os
@@ -12,11 +11,14 @@ import socket
 import struct
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, replace
+from hashlib import md5
 from http.client import HTTPException
 from pathlib import Path
 
+import numpy as np
 import torch
 from platformdirs import user_cache_path
 from torch import Tensor
@@ -24,6 +26,7 @@ from torch import Tensor
 from lenet1998.data.dataset import Dataset, DatasetError
 from lenet1998.data.field import IMAGE
 from lenet1998.data.normalisation import to_network_input
+from lenet1998.data.writers import mnist_writers
 
 NAME = "MNIST"
 OTHER_NAME = "MNIST layout, not the original files"
@@ -39,8 +42,29 @@ ORIGINALS = {
 }
 
 
+@dataclass(frozen=True)
+class Collection:
+    """Files that torchvision has under one name."""
+
+    name: str  # its class there, and the folder that it puts `raw` with the files in
+    files: tuple[str, ...]
+    megabytes: int  # to download
+
+
+MNIST = Collection("MNIST", tuple(ORIGINALS), 11)
+QMNIST = Collection(
+    "QMNIST",
+    tuple(
+        f"qmnist-{part}-{kind}"
+        for part in ("train", "test")
+        for kind in ("images-idx3-ubyte", "labels-idx2-int")
+    ),
+    20,
+)
+
+
 class MnistUnavailable(DatasetError):
-    """MNIST is not on this machine and could not be downloaded."""
+    """MNIST, or QMNIST, is not on this machine and could not be downloaded."""
 
 
 def search_folders() -> list[Path]:
@@ -50,33 +74,34 @@ def search_folders() -> list[Path]:
     return [*folders, Path("data").absolute(), user_cache_path("lenet1998")]
 
 
-def raw_folder(folder: Path) -> Path | None:
-    """Where in a folder MNIST's files lie, if it has even one of them: MNIST/raw, raw or itself."""
-    places = (folder / "MNIST" / "raw", folder / "raw", folder)
-    return next((raw for raw in places if any(_variant(raw, name) for name in ORIGINALS)), None)
+def raw_folder(folder: Path, of: Collection = MNIST) -> Path | None:
+    """Where in a folder the files lie, if it has even one of them: MNIST/raw, raw or itself."""
+    places = (folder / of.name / "raw", folder / "raw", folder)
+    return next((raw for raw in places if any(_variant(raw, name) for name in of.files)), None)
 
 
-def find_or_download(announce: Callable[[str], None]) -> Path:
-    """MNIST's raw folder: the first found, else downloaded into the user's cache folder.
+def find_or_download(announce: Callable[[str], None], of: Collection = MNIST) -> Path:
+    """The raw folder: the first found, else downloaded into the user's cache folder.
 
     Raises:
         MnistUnavailable: neither worked; the message says where it looked and what failed.
     """
     folders = search_folders()
     for folder in folders:
-        if raw := raw_folder(folder):
+        if raw := raw_folder(folder, of):
             return raw
     cache = folders[-1]
-    announce(f"MNIST is not on this machine: downloading it (11 MB) into {cache}")
+    announce(f"{of.name} is not on this machine: downloading it ({of.megabytes} MB) into {cache}")
     try:
-        return _download(cache)
+        return _download(cache, of)
     except (OSError, RuntimeError, HTTPException) as error:
         looked = ", ".join(map(str, folders))
         unset = "" if os.environ.get(VARIABLE) else f"; {VARIABLE} is not set"
         reason = " ".join(str(error).split())
+        own = "--data DIR or " if of is MNIST else ""
         raise MnistUnavailable(
-            f"MNIST was not found (looked in {looked}{unset}) and could not be downloaded "
-            f"({reason}). Give its folder with --data DIR or {VARIABLE}, or take the embedded "
+            f"{of.name} was not found (looked in {looked}{unset}) and could not be downloaded "
+            f"({reason}). Give its folder with {own}{VARIABLE}, or take the embedded "
             "digits with --data digits."
         ) from error
 
@@ -93,12 +118,9 @@ def read_mnist(raw: Path, announce: Callable[[str], None]) -> Dataset:
     strangers: list[str] = []
     parts: list[tuple[Tensor, Tensor]] = []
     for part in ("train", "t10k"):
-        _, images = _read_idx(raw, f"{part}-images-idx3-ubyte", (IMAGE, IMAGE), strangers)
-        file, labels = _read_idx(raw, f"{part}-labels-idx1-ubyte", (), strangers)
-        if len(images) != len(labels):
-            raise _damaged(file, f"{len(labels)} labels for {len(images)} images")
-        if labels.max() > 9:
-            raise _damaged(file, f"labels must be 0 to 9, one is {labels.max()}")
+        _, images = read_idx(raw, f"{part}-images-idx3-ubyte", (IMAGE, IMAGE), strangers)
+        file, labels = read_idx(raw, f"{part}-labels-idx1-ubyte", (), strangers)
+        check_belonging(file, labels, images)
         parts.append((to_network_input(images), labels.long()))
     if strangers:
         announce(
@@ -106,7 +128,24 @@ def read_mnist(raw: Path, announce: Callable[[str], None]) -> Dataset:
             f'{", ".join(strangers)}. The results are labelled "{OTHER_NAME}".'
         )
     training, test = parts
-    return Dataset(OTHER_NAME if strangers else NAME, *training, *test, is_papers=not strangers)
+    if strangers:
+        return Dataset(OTHER_NAME, *training, *test)
+    writers, test_writers = mnist_writers()
+    read = Dataset(NAME, *training, *test, is_papers=True)
+    return replace(read, training_writers=writers, test_writers=test_writers)
+
+
+def check_belonging(file: Path, labels: Tensor, images: Tensor) -> None:
+    """See that labels, `(N,)` of a file, are one for each image and 0 to 9.
+
+    Raises:
+        DatasetError: if they are not; it names the file.
+    """
+    if len(images) != len(labels):
+        raise damaged(file, f"{len(labels)} labels for {len(images)} images")
+    low, high = labels.aminmax()
+    if low < 0 or high > 9:
+        raise damaged(file, f"labels must be 0 to 9, one is {low if low < 0 else high}")
 
 
 def _variant(raw: Path, name: str) -> Path | None:
@@ -115,58 +154,75 @@ def _variant(raw: Path, name: str) -> Path | None:
     return next((file for file in files if os.path.isfile(file)), None)
 
 
-def _read_idx(
-    raw: Path, name: str, item_shape: tuple[int, ...], strangers: list[str]
+def read_idx(
+    raw: Path, name: str, item_shape: tuple[int, ...], strangers: list[str] | None = None
 ) -> tuple[Path, Tensor]:
-    """An idx file and its values, (N, *item_shape) uint8; by its md5 it may join the strangers.
+    """An idx file and its values; one of MNIST's may join the strangers, by its md5.
 
-    The format: 0, 0, type (8: unsigned byte), number of dimensions; each dimension as a big-endian
-    32-bit integer; the values.
+    The format: 0, 0, type (8: unsigned byte; 12: 32-bit integer), number of dimensions; each
+    dimension as a big-endian 32-bit integer; the values, big-endian too. A name that ends in "-int"
+    is that of a file of integers.
+
+    Returns:
+        The file, and (N, *item_shape) uint8, or int64 where it holds integers.
+
+    Raises:
+        DatasetError: it is missing or damaged, or its items have another shape.
     """
+    code, kind, values_as = (
+        (12, np.dtype(">i4"), np.int64) if name.endswith("-int") else (8, np.dtype("u1"), np.uint8)
+    )
     file = _variant(raw, name)
     if file is None:
         missing = "the file, or the same with .gz, is missing beside the others"
-        raise _damaged(raw / name, missing)
+        raise damaged(raw / name, missing)
     try:
         content = file.read_bytes()
         if file.suffix == ".gz":
             content = gzip.decompress(content)
     except (OSError, EOFError, zlib.error) as error:
-        raise _damaged(file, f"it can't be read ({error})") from error
+        raise damaged(file, f"it can't be read ({error})") from error
 
     header = struct.Struct(f">{2 + len(item_shape)}I")
     if len(content) < header.size:
-        raise _damaged(file, f"{len(content)} bytes, less than the header's {header.size}")
+        raise damaged(file, f"{len(content)} bytes, less than the header's {header.size}")
     magic, count, *shape = header.unpack_from(content)
-    expected_magic = 0x0800 + 1 + len(item_shape)
+    expected_magic = 0x100 * code + 1 + len(item_shape)
     if magic != expected_magic:
-        raise _damaged(file, f"it must start with magic number {expected_magic}, not {magic}")
+        raise damaged(file, f"it must start with magic number {expected_magic}, not {magic}")
     if tuple(shape) != item_shape:
-        raise _damaged(file, f"its images must be 28x28, not {'x'.join(map(str, shape))}")
+        raise damaged(file, f"its items must be {_by(item_shape)}, not {_by(shape)}")
     if count == 0:
-        raise _damaged(file, "it holds no patterns")
-    length = header.size + count * math.prod(item_shape)
+        raise damaged(file, "it holds no patterns")
+    length = header.size + count * math.prod(item_shape) * kind.itemsize
     if len(content) != length:
-        raise _damaged(file, f"its header promises {length} bytes in all, it has {len(content)}")
-    if hashlib.md5(content, usedforsecurity=False).hexdigest() != ORIGINALS[name]:
+        raise damaged(file, f"its header promises {length} bytes in all, it has {len(content)}")
+    if strangers is not None and md5(content, usedforsecurity=False).hexdigest() != ORIGINALS[name]:
         strangers.append(file.name)
-    values = torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=header.size)
-    return file, values.view(count, *item_shape)
+    values = np.frombuffer(content, kind, offset=header.size).astype(values_as)
+    return file, torch.from_numpy(values.reshape(count, *item_shape))
 
 
-def _damaged(file: Path, what: str) -> DatasetError:
+def _by(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def damaged(file: Path, what: str) -> DatasetError:
+    """What to raise for a file of MNIST or QMNIST: what is wrong with it, and what to do."""
+    of = QMNIST if file.name.startswith("qmnist") else MNIST
     return DatasetError(
         f"{file} is damaged or incomplete: {what}. Replace it with an intact copy, or delete "
-        "MNIST's four files there and use --data mnist, which downloads what it does not find."
+        f"{of.name}'s four files there and use --data {of.name.lower()}, which downloads what it "
+        "does not find."
     )
 
 
-def _download(folder: Path) -> Path:
-    """Have torchvision fetch MNIST from its mirrors and check it; return the raw folder."""
-    from torchvision.datasets import MNIST  # slow, seldom needed
+def _download(folder: Path, of: Collection) -> Path:
+    """Have torchvision fetch the files from its mirrors and check them; return the raw folder."""
+    from torchvision import datasets  # slow, seldom needed
 
     folder.mkdir(parents=True, exist_ok=True)
-    raw = folder / "MNIST" / "raw"
+    raw = folder / of.name / "raw"
     # No endless wait behind a firewall (torchvision sets no timeout), and no progress bars.
     timeout, nowhere = socket.getdefaulttimeout(), io.StringIO()
     socket.setdefaulttimeout(STALLED)
@@ -174,10 +230,11 @@ def _download(folder: Path) -> Path:
         # Into a scratch folder first: what is cut off must not be found by the next run.
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             with redirect_stdout(nowhere), redirect_stderr(nowhere):
-                MNIST(scratch, download=True)
+                for train in (True, False):  # QMNIST has each part fetched by itself
+                    getattr(datasets, of.name)(scratch, train=train, download=True)
             raw.mkdir(parents=True, exist_ok=True)
-            for name in ORIGINALS:
-                os.replace(Path(scratch, "MNIST", "raw", name), raw / name)
+            for name in of.files:
+                os.replace(Path(scratch, of.name, "raw", name), raw / name)
     finally:
         socket.setdefaulttimeout(timeout)
     return raw

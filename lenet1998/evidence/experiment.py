@@ -17,6 +17,9 @@ from lenet1998.runs.run import Run
 Runs: TypeAlias = Mapping[str, Sequence[Run]]
 """The finished runs by the name of their recipe, each in the order of the seeds."""
 
+PASSES = 20
+"""Through the training set: as many as in the paper."""
+
 Values = TypeVar("Values")
 
 
@@ -33,7 +36,7 @@ class Experiment(Generic[Values]):
     # network reads them anew
     present: Callable[[Values, Dataset], Section]
     seeds: int = 5  # how many of each recipe, where the user does not say
-    passes: int = 20  # of each run
+    passes: int = PASSES  # of each run
     # trained and measured on `Dataset.with_validation_split`: the test set chooses nothing
     validation: bool = False
 

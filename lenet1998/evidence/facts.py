@@ -117,6 +117,20 @@ def all_bars() -> tuple[Bar, ...]:
     )
 
 
+@dataclass(frozen=True)
+class Statement:
+    """What the paper says, restated in its own strength, and where."""
+
+    section: str
+    says: str
+
+
+@cache
+def claims() -> dict[int, Statement]:
+    """Every statement of the paper that an experiment can judge, by its number here."""
+    return {int(number): Statement(*text) for number, *text in _rows("claims.csv")}
+
+
 def _rows(name: str) -> list[list[str]]:
     text = (resources.files(__package__) / "paper" / name).read_text()
     return list(csv.reader(text.splitlines()[1:]))
@@ -131,6 +145,7 @@ _TEST_ERRORS = {
 }
 TEST_ERROR = _TEST_ERRORS["LeNet-5"]  # after 20 passes; reached after about ten, the text says
 TEST_ERROR_DISTORTED = _TEST_ERRORS["LeNet-5, distorted"]  # with 540,000 such patterns added
+QUOTED_UNCERTAINTY = 0.1  # of the test errors, in points (Fig. 9)
 TRAINING_ERROR = (0.35, 19)  # counted on line, and after which pass
 TRAINING_TIME = "2 to 3 days"  # on one 200 MHz processor (III.B)
 FIRST_STEPS = (7e-5, 0.016)  # the parameters' in the first pass, least and greatest (III.B)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from lenet1998.learning.presets import preset
 from lenet1998.measures.answers import wilson_interval
 from lenet1998.measures.spread import Spread
 from lenet1998.report import plots
-from lenet1998.report.sections import Conclusion, Plot, Section, Table
+from lenet1998.report.sections import Claim, Conclusion, Plot, Section, Table
 
 _KINDS = {"test": ("test", plots.RED), "training": ("training, on line", plots.BLUE)}
 _PLAIN = {point.patterns: point for point in facts.size_points() if not point.distorted}
@@ -105,7 +106,16 @@ def _present(sizes: Sizes, dataset: Dataset) -> Section:
         rows.append(row)
     header = [f"{kind}{cell}" for kind in _KINDS for cell in (", 1998", ", here", ", range", "")]
     table = Table("Errors in percent after the last pass", ["patterns", *header], rows)
-    return Section("", text, [table], [_plot(sizes, dataset)], conclusions=conclusions)
+    drawn = [_plot(sizes, dataset)]
+    claims = _claims(sizes) if dataset.is_comparable else ()
+    return Section("", text, [table], drawn, conclusions=conclusions, claims=claims)
+
+
+def _claims(sizes: Sizes) -> list[Claim]:
+    errors = [f"{of.in_words()} of {size:,} patterns" for size, of in sizes.errors("test").items()]
+    low, high = sizes.gain_interval or (-math.inf, math.inf)
+    measured = f"{', '.join(errors)}; the last doubling gains {low:.2f} to {high:.2f} points"
+    return [Claim(21, measured, "yes" if low > 0 else "no" if high < 0 else "not shown")]
 
 
 def _last_doubling(sizes: Sizes, dataset: Dataset) -> str:

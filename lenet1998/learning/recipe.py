@@ -14,7 +14,7 @@ import msgspec
 import torch
 from torch import nn
 
-from lenet1998 import catalogue
+from lenet1998 import catalogue, codes
 from lenet1998.data.distortions import Distortions
 from lenet1998.layers import Subsampling, TableConv2d
 from lenet1998.models.chain import ChainNetwork
@@ -124,7 +124,8 @@ class Recipe(TrainingRecipe):
             (for C3 that of each map). Printed: 2.4 and 1 (appendix A), which does not learn.
             Biases start at 0 and the coefficients of S2 and S4 at the bound of their fan-in 4:
             open.
-        penalty_scale: penalties are this times the squared distance. Printed: 1 (eq. 7).
+        penalty_scale: penalties are this times the squared distance. Printed: 1 (eq. 7), with which
+            no bound gives the printed range of the first steps.
         loss: `"map"` (eq. 9) or `"mle"` (eq. 8). Which one gave 0.95 % is open.
         j: penalty of the rubbish class of eq. 9. Open.
         mu: of the step eta / (mu + h). Printed: 0.02.
@@ -146,6 +147,8 @@ class Recipe(TrainingRecipe):
         rule: of the update, one pattern at a time: `"sdlm"`; `"sgd"`, with all second derivatives
             taken as 0, so that the step is the same everywhere, eta / mu; or `"adam"`, with
             PyTorch's moments and eta as its rate.
+        characters: the classes, each by its character in Fig. 3, ASCII 32 to 126; None for the ten
+            digits.
 
     Raises:
         ValueError: as `TrainingRecipe`.
@@ -154,12 +157,12 @@ class Recipe(TrainingRecipe):
     ENGINES = ("fused", "torch")
 
     name: str = "paper"
-    init_bound: float = 1.0
+    init_bound: float = 1.4
     init_power: float = 0.5
-    penalty_scale: float = 0.5
+    penalty_scale: float = 0.22
     loss: str = "map"
     j: float = 1.0
-    mu: float = 0.07
+    mu: float = 0.02
     schedule: tuple[tuple[int, float], ...] = PRINTED_SCHEDULE
     curvature_patterns: int = 500
     output_curvature: str = "constant"
@@ -171,6 +174,7 @@ class Recipe(TrainingRecipe):
     training_patterns: int | None = None
     coefficient: float | None = None
     rule: str = "sdlm"
+    characters: str | None = None
 
     @property
     def passes(self) -> int:
@@ -197,13 +201,20 @@ class Recipe(TrainingRecipe):
         passes = [first for first, _ in self.schedule]
         ascends = passes[:1] == [1] and passes == sorted(set(passes))
         self._expect(ascends, "schedule", "of (first pass, eta) from pass 1 on, ascending")
+        if (given := self.characters) is not None:
+            # The last of Fig. 3's characters is blank too, and so has the code of the first.
+            differ = 0 < len(given) == len(set(given) & set(codes.CHARACTERS[:-1]))
+            self._expect(differ, "characters", "of ASCII 32 to 126, each once, or None")
         for _, eta in self.schedule:
             if not isinstance(eta, int | float) or not 0 < eta < math.inf:
                 words = "expected every eta of the schedule > 0 and finite"
                 raise ValueError(f"recipe: {words}, got {eta!r}")
 
     def build(self) -> Network:
-        net = catalogue.find(self.network).build(penalty_scale=self.penalty_scale, j=self.j)
+        arguments: dict[str, Any] = {"penalty_scale": self.penalty_scale, "j": self.j}
+        if self.characters is not None:
+            arguments["characters"] = self.characters
+        net = catalogue.find(self.network).build(**arguments)
         assert isinstance(net, ChainNetwork)
         initialise(net, self)
         return net

@@ -11,11 +11,9 @@ from torch import Tensor, nn
 from lenet1998.data.field import check_labels, check_levels
 from lenet1998.losses import posterior
 from lenet1998.models.chain import ChainNetwork
-from lenet1998.models.network import Reader
+from lenet1998.models.network import AT_ONCE, Reader
 
 __all__ = ["Evaluation", "evaluate", "misread", "probabilities", "scores", "wilson_interval"]
-
-_BATCH = 500  # images at once, so that the maps of a batch stay small
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def scores(reader: Reader, images: Tensor, *, fused: bool = True) -> Tensor:
     reader.eval()
     try:
         with torch.no_grad():
-            batches = (batch.to(parameter) for batch in images.split(_BATCH))
+            batches = (batch.to(parameter) for batch in images.split(AT_ONCE))
             return torch.cat([reader.scores(batch) for batch in batches]).cpu()
     finally:
         reader.train(training)

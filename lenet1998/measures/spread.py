@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean, stdev
 
-__all__ = ["Paired", "Spread", "listed"]
+__all__ = ["Paired", "Spread", "holm", "listed"]
 
 
 @dataclass(frozen=True)
@@ -116,6 +116,19 @@ class Paired:
             return "–"
         low, high = self.interval
         return f"{low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def holm(probabilities: Sequence[float]) -> list[float]:
+    """Probabilities by chance of several comparisons, corrected for how many there are (Holm).
+
+    Where none of them is anything but chance, one falls below 0.05 in 5 % of such families.
+    """
+    corrected, least = [0.0] * len(probabilities), 0.0
+    ranked = sorted(range(len(probabilities)), key=probabilities.__getitem__)
+    for rank, place in enumerate(ranked):
+        least = max(least, min(1.0, (len(ranked) - rank) * probabilities[place]))
+        corrected[place] = least
+    return corrected
 
 
 def listed(words: Sequence[str]) -> str:

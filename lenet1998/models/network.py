@@ -5,13 +5,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self
 
+import torch
 from torch import Tensor, nn
 
 from lenet1998.data.field import FIELD, check_levels
 from lenet1998.files import make_folder
 from lenet1998.models import saved
 
-__all__ = ["Network", "Reader"]
+__all__ = ["AT_ONCE", "Network", "Reader"]
+
+AT_ONCE = 500
+"""Images that are read together, so that the maps of however many stay small."""
 
 
 class Reader(Protocol):
@@ -47,13 +51,13 @@ class Network(nn.Module):
         return outputs
 
     def predict(self, images: Tensor) -> Tensor:
-        """The class that wins for each image, `(N,)` int64; of the ten digits, the digit.
+        """The class that wins for each of any number of images, `(N,)` int64; of digits, the digit.
 
         Raises:
             ValueError: as `scores`; for NaN; or for levels that are not those of the paper.
         """
         check_levels(images)
-        return self.scores(images).argmax(1)
+        return torch.cat([self.scores(part).argmax(1) for part in images.split(AT_ONCE)])
 
     def arguments(self) -> dict[str, Any]:
         """What its class is to be called with to make its like, ready for JSON."""

@@ -4,7 +4,8 @@ All are trained by the same rule, with the same recipe. Each class says what it 
 paper chose otherwise.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,8 +16,9 @@ from lenet1998.layers import EuclideanRBF, Squash, TableConv2d
 from lenet1998.models.classic import LeNet5Classic
 
 __all__ = [
-    "AveragePooling", "FullC3", "LeNet5Variant", "MaxPooling", "OneOfTenCodes", "PlainTanh",
-    "PlainTanhSquash", "RandomCodes", "Rectified", "TrainableCentres",
+    "AveragePooling", "CrowdedCentres", "FullC3", "HighSquash", "LeNet5Variant", "LowSquash",
+    "MaxPooling", "OneOfTenCodes", "PlainTanh", "PlainTanhSquash", "RandomCodes", "Rectified",
+    "TrainableCentres",
 ]  # fmt: skip
 
 _UNSQUASHED = {"s2": nn.Identity(), "s4": nn.Identity()}
@@ -27,6 +29,7 @@ class LeNet5Variant(LeNet5Classic):
 
     Args:
         followed_by: what follows a layer, by the layer's name, where it is not the squash.
+        characters, penalty_scale, j: as `LeNet5Classic` takes them.
         parts: the modules put in, by the name of the one that they replace.
 
     Raises:
@@ -37,11 +40,12 @@ class LeNet5Variant(LeNet5Classic):
         self,
         followed_by: Mapping[str, nn.Module] | None = None,
         *,
+        characters: Sequence[str] = codes.DIGITS,
         penalty_scale: float = 0.5,
         j: float = 1.0,
         **parts: nn.Module,
     ) -> None:
-        super().__init__(penalty_scale=penalty_scale, j=j)
+        super().__init__(characters, penalty_scale=penalty_scale, j=j)
         followed_by = dict(followed_by or {})
         for what, given, expected in (
             ("part", parts, dict(self.named_children())),
@@ -53,9 +57,6 @@ class LeNet5Variant(LeNet5Classic):
         for name, part in parts.items():
             self.add_module(name, part)
         self.followed_by = nn.ModuleDict(followed_by)
-
-    def arguments(self) -> dict[str, Any]:
-        return {"penalty_scale": self.penalty_scale, "j": self.j}
 
     def squash_after(self, layer: str) -> nn.Module:
         return dict(self.followed_by).get(layer, self.squash)
@@ -75,6 +76,20 @@ class PlainTanh(Squash):
     AMPLITUDE = SLOPE = 1.0
 
 
+class LowTanh(Squash):
+    """f(a) = 1.3 tanh(1.018 a), with f(1) = 1."""
+
+    AMPLITUDE = 1.3
+    SLOPE = math.atanh(1 / AMPLITUDE)
+
+
+class HighTanh(Squash):
+    """f(a) = 3 tanh(0.347 a), with f(1) = 1."""
+
+    AMPLITUDE = 3.0
+    SLOPE = math.atanh(1 / AMPLITUDE)
+
+
 class FullC3(LeNet5Variant):
     """Each map of C3 sees all six of S2: 60,900 parameters.
 
@@ -87,30 +102,31 @@ class FullC3(LeNet5Variant):
 
 
 class RandomCodes(LeNet5Variant):
-    """Ten random codes of 84 signs, the same ones always.
+    """Random codes of 84 signs, the same ones always.
 
     Pictures give look-alikes near codes, for a language model to pick among later; for isolated
     digits the paper expects nothing of them (section II.B).
     """
 
-    def __init__(self, **arguments: Any) -> None:
+    def __init__(self, characters: Sequence[str] = codes.DIGITS, **arguments: Any) -> None:
         generator = torch.Generator().manual_seed(1998)
-        signs = torch.randint(0, 2, (len(codes.DIGITS), codes.SIZE), generator=generator)
-        super().__init__(output=EuclideanRBF(2.0 * signs - 1), **arguments)
+        signs = torch.randint(0, 2, (len(characters), codes.SIZE), generator=generator)
+        output = EuclideanRBF(2.0 * signs - 1)
+        super().__init__(characters=characters, output=output, **arguments)
 
 
 class OneOfTenCodes(LeNet5Variant):
-    """F6 has one unit for each class: +1 in its code, -1 in all others; 51,046 parameters.
+    """F6 has one unit for each class: +1 in its code, -1 in all others; 51,046 parameters for ten.
 
     With more than a few dozen classes such place codes do badly, the paper says: sigmoids find it
     hard to be off most of the time. And distributed ones refuse better what is no character
     (section II.B).
     """
 
-    def __init__(self, **arguments: Any) -> None:
-        classes = len(codes.DIGITS)
-        output = EuclideanRBF(2 * torch.eye(classes) - 1)
-        super().__init__(f6=nn.Linear(120, classes), output=output, **arguments)
+    def __init__(self, characters: Sequence[str] = codes.DIGITS, **arguments: Any) -> None:
+        f6 = nn.Linear(120, len(characters))
+        output = EuclideanRBF(2 * torch.eye(len(characters)) - 1)
+        super().__init__(characters=characters, f6=f6, output=output, **arguments)
 
 
 class AveragePooling(LeNet5Variant):
@@ -145,6 +161,23 @@ class PlainTanhSquash(LeNet5Variant):
         super().__init__(squash=PlainTanh(), **arguments)
 
 
+class LowSquash(LeNet5Variant):
+    """Every squash has asymptotes nearer to the codes, at +-1.3; it too maps 1 to 1.
+
+    1.7159 and 2/3 are a convenience that does not affect the result, the paper says (appendix A).
+    """
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(squash=LowTanh(), **arguments)
+
+
+class HighSquash(LeNet5Variant):
+    """Every squash has asymptotes farther from the codes, at +-3: see `LowSquash`."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(squash=HighTanh(), **arguments)
+
+
 class Rectified(LeNet5Variant):
     """max(0, a) from C1 to C5; F6 keeps the squash, as its codes need both signs.
 
@@ -162,5 +195,22 @@ class TrainableCentres(LeNet5Variant):
     could collapse to one point; eq. 9 keeps them apart (sections II.B and II.C).
     """
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(output=EuclideanRBF(codes.centres(), trainable=True), **arguments)
+    def __init__(self, characters: Sequence[str] = codes.DIGITS, **arguments: Any) -> None:
+        output = EuclideanRBF(codes.centres(characters), trainable=True)
+        super().__init__(characters=characters, output=output, **arguments)
+
+
+class CrowdedCentres(LeNet5Variant):
+    """Centres that learn, and start at random within 0.1 of 0, far nearer together than the codes.
+
+    What eq. 8 makes of them shows how near its trivial solution is, where all states and centres
+    are one point (section II.C).
+    """
+
+    WITHIN = 0.1
+
+    def __init__(self, characters: Sequence[str] = codes.DIGITS, **arguments: Any) -> None:
+        generator = torch.Generator().manual_seed(1998)
+        uniform = torch.rand(len(characters), codes.SIZE, generator=generator)
+        output = EuclideanRBF(self.WITHIN * (2 * uniform - 1), trainable=True)
+        super().__init__(characters=characters, output=output, **arguments)

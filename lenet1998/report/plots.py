@@ -25,11 +25,11 @@ from lenet1998.data.field import BACKGROUND, INK, PADDING
 
 WIDTH = 5.0  # inches
 
-COLOURS = ("#b5403a", "#2f6690", "#4f7f52", "#a87b2d", "#7b5c9e", "#666666", "#3a9a9a")
+COLOURS = ("#b5403a", "#2f6690", "#4f7f52", "#a87b2d", "#7b5c9e", "#666666", "#3a9a9a", "#c26fa0")
 """Of networks, in their order; `style` adds a marker to each."""
 RED, BLUE, GREEN = COLOURS[:3]
 TEXT, QUIET, FRAME = "#222222", "#666666", "#bbbbbb"
-_MARKERS = ("o", "s", "^", "v", "D", "P", "X")
+_MARKERS = ("o", "s", "^", "v", "D", "P", "X", "*")
 INK_LEVELS = (BACKGROUND, INK)
 
 LOOK = {

@@ -22,6 +22,15 @@ class Conclusion:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What was measured of a statement of the paper, which `evidence.facts.claims` has."""
+
+    number: int
+    measured: str  # with its uncertainty
+    holds: str  # in a word or two
+
+
+@dataclass(frozen=True)
 class Table:
     """A table; the first column names the row."""
 
@@ -29,6 +38,11 @@ class Table:
     header: Sequence[str]  # the cells, as text
     rows: Sequence[Sequence[str]]
     spare: Sequence[str] = ()  # columns that a terminal of fewer than 100 columns may leave out
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.header):
+                raise ValueError(f"expected {len(self.header)} cells in the row {row}")
 
     @classmethod
     def of(
@@ -71,6 +85,7 @@ class Section:
     code: str = ""  # below these, as it stands
     note: str = ""  # at the end, in small print
     conclusions: Sequence[Conclusion] = ()  # for the table at the top of the document
+    claims: Sequence[Claim] = ()  # that it judges, for the table of all
 
 
 @dataclass(frozen=True)

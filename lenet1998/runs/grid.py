@@ -21,7 +21,7 @@ def grid(
     """Every combination of named recipes, of values and of seeds.
 
     A recipe that a value changes says so in its name, which is fit for a folder's:
-    `grid(["paper"], ["mu=0.02,0.07"], [0])` is `paper,mu=0.02` and, as 0.07 is its own mu, `paper`.
+    `grid(["paper"], ["mu=0.02,0.07"], [0])` is `paper,mu=0.07` and, as 0.02 is its own mu, `paper`.
 
     Args:
         names: of presets.
