@@ -444,7 +444,7 @@ def _plot(values: Values, dataset: Dataset) -> Plot:
         axes.plot(across, ratio * across, color=plots.QUIET, linewidth=0.8, linestyle=":")
     corner = _STRAIGHT / 4
     axes.fill([0, corner, 0], [-_STRAIGHT, 0, _STRAIGHT], color=plots.GREEN, alpha=0.2, lw=0)
-    for words, slope in ((OR, 3), (BETWEEN, 0), (AND, -3)):
+    for words, slope in ((OR, 3), (BETWEEN, 1), (AND, -3)):
         axes.text(0.98 * greatest, slope * greatest, words, ha="right", va="center", fontsize=8)
     axes.text(0.01, 0, "blur", va="center", fontsize=8)
     axes.set(xlabel="coefficient", ylabel="bias", xlim=(0, greatest))

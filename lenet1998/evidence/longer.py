@@ -37,8 +37,11 @@ def _present(curves: Curves, dataset: Dataset) -> Section:
         f"{curves.online_training.last.mean_in_words()} %.",
     ]
     figure, axes = plots.plot("Longer learning", dataset.name, height=3.4)
-    for kind, colour in (("test", plots.RED), ("online_training", plots.BLUE)):
-        plots.band(axes, range(1, passes + 1), getattr(curves, kind).curves, colour, kind[:8])
+    for errors, colour, label in (
+        (curves.test, plots.RED, "test"),
+        (curves.online_training, plots.BLUE, "training, on line"),
+    ):
+        plots.band(axes, range(1, passes + 1), errors.curves, colour, label)
     plots.whole_passes(axes)
     plots.log_percent(axes.yaxis)
     axes.set_ylabel("error (%)")

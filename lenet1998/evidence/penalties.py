@@ -104,7 +104,7 @@ def _claims(values: Penalties) -> list[Claim]:
         ),
         Claim(
             14,
-            f"the nearest wrong penalty after learning grows with j: {said}",
+            f"the nearest wrong penalty after learning: {said}",
             "yes" if grows else "not shown",
         ),
     ]
