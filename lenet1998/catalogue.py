@@ -55,9 +55,9 @@ def _tutorial(name: str, network: str, words: str, published: float | None = Non
     return Entry(name, f"tutorials:{network}", name, words, published, compared=True)
 
 
-def _but(name: str, network: str, words: str) -> Entry:
+def _but(name: str, network: str, words: str, module: str = "variants") -> Entry:
     """LeNet-5 with one part replaced."""
-    return Entry(name, f"variants:{network}", "paper", f"LeNet-5 with {words}")
+    return Entry(name, f"{module}:{network}", "paper", f"LeNet-5 with {words}")
 
 
 _CLASSIC = "classic:LeNet5Classic"
@@ -89,6 +89,13 @@ _ENTRIES = (
     _but("relu", "Rectified", "ReLU up to C5"),
     _but("trainable-centres", "TrainableCentres", "centres that learn"),
     _but("crowded-centres", "CrowdedCentres", "centres that learn, from near 0"),
+    _but("field-28", "Field28", "a field of 28x28", "inputs"),
+    _but("field-24", "Field24", "a field of 24x24", "inputs"),
+    _but("field-20", "Field20", "a field of 20x20", "inputs"),
+    _but("levels-unit", "UnitLevels", "input levels of 0 and 1", "inputs"),
+    _but("levels-symmetric", "SymmetricLevels", "input levels of -1 and 1", "inputs"),
+    _but("levels-inverted", "InvertedLevels", "light ink on dark paper", "inputs"),
+    _but("levels-standard", "StandardLevels", "input levels of mean 0, variance 1", "inputs"),
     Entry("fully-connected-300", "fully_connected:FullyConnected300", "fully-connected",
           "One hidden layer of 300 units", 4.7),
     Entry("fully-connected-1000", "fully_connected:FullyConnected1000", "fully-connected",

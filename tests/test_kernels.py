@@ -30,7 +30,7 @@ OF_1998, PLAIN = Tanh(Squash.AMPLITUDE, Squash.SLOPE), Tanh(1.0, 1.0)
 VARIANTS = {
     name: entry.build
     for name, entry in catalogue.NETWORKS.items()
-    if entry.network.startswith("variants:")
+    if entry.network.startswith("variants:") or name in ("field-24", "levels-inverted")
 }
 
 

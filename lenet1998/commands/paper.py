@@ -30,6 +30,7 @@ from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig13 import FIG13
 from lenet1998.evidence.first_steps import FIRST_STEPS
 from lenet1998.evidence.fully_connected import FULLY_CONNECTED
+from lenet1998.evidence.inputs import INPUTS
 from lenet1998.evidence.inside import INSIDE
 from lenet1998.evidence.longer import LONGER_PLAIN, equal_updates
 from lenet1998.evidence.parts import PARTS_EXPERIMENT
@@ -77,7 +78,7 @@ def experiments(training_patterns: int = 60_000) -> dict[str, Experiment[Any]]:
         *(fig06(training_patterns), equal_updates(training_patterns)),
         *(FIG07, WHAT_DECIDES, LONGER),
         *(FIG08, WRITERS, FIG10, FIG13, PARTS_EXPERIMENT),
-        *(INSIDE, CENTRES, PASS_BY_PASS, CHARACTERS),
+        *(INPUTS, INSIDE, CENTRES, PASS_BY_PASS, CHARACTERS),
         *(FULLY_CONNECTED, BATCH, PENALTIES, CHOICES),
     )
     return {experiment.name: experiment for experiment in all_of_them}

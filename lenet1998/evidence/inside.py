@@ -93,6 +93,7 @@ def states(net: nn.Module, images: Tensor, last: str) -> Tensor:
     """Those of a layer, squashed."""
     assert isinstance(net, ChainNetwork)
     with torch.no_grad():
+        images = net.prepare(images)
         for layer in net.TRAINED_LAYERS:
             images = net.through(layer, images)
             if layer == last:

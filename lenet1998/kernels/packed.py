@@ -43,6 +43,8 @@ class PackedNetwork:
 
     def __init__(self, net: ChainNetwork) -> None:
         self.net = net
+        self.is_prepared = type(net).prepare is not ChainNetwork.prepare
+        """Whether the first layer sees something else than the image."""
         self.plan = plan_for(net)
         self.programs = programs_for(self.plan)
         self.weights = self.zeros()
@@ -126,13 +128,14 @@ class PackedNetwork:
         Raises:
             ValueError: for another shape.
         """
-        side = self.plan.field
+        side = self.net.FIELD
         if images.shape[1:] != (1, side, side):
             raise ValueError(
                 f"expected images of shape (N, 1, {side}, {side}), got {tuple(images.shape)}"
             )
-        array: Array = images.detach().to(torch.float32).cpu().contiguous().numpy()
-        return array.reshape(len(images), side * side)
+        seen = self.net.prepare(images.detach().to(torch.float32).cpu())
+        array: Array = seen.contiguous().numpy()
+        return array.reshape(len(images), self.plan.field**2)
 
 
 class FusedReader(PackedNetwork):

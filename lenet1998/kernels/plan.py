@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+import torch
 from torch import nn
 
 from lenet1998.kernels import pooling, subsampling  # noqa: F401  they say how they are laid out
@@ -29,7 +30,7 @@ class Plan(Known):
     convolutional: Chain  # convolutions, subsamplings and pooling, from the input up
     full: Chain  # the full layers above them
     output: RBF
-    field: int
+    field: int  # side of what the first layer sees
     weights: int  # floats in the flat array of the weights
     states: int  # and in that of the states
     # Where the full layers' weights begin: the gradients of all before (centres that learn are
@@ -59,8 +60,9 @@ def plan_for(net: ChainNetwork) -> Plan:
     floats = classes * whole(units)
     trainable = isinstance(net.output.centres, nn.Parameter)
     learning_centres = weights.take(floats) if trainable else 0
-    inputs = states.take(net.FIELD**2)
-    ground = Ground(net.FIELD, 1, inputs, Unsquashed(), Unsquashed(), states, weights)
+    side = net.prepare(torch.empty(1, 1, net.FIELD, net.FIELD)).shape[-1]
+    inputs = states.take(side**2)
+    ground = Ground(side, 1, inputs, Unsquashed(), Unsquashed(), states, weights)
     convolutional: list[Layer] = []
     full: list[Layer] = []
     weights_before_full = weights.size  # centres that learn, where all layers are full ones
@@ -86,7 +88,7 @@ def plan_for(net: ChainNetwork) -> Plan:
             centres=learning_centres if trainable else weights.take(floats),
             trainable=trainable,
         ),
-        field=net.FIELD,
+        field=side,
         weights=weights.size,
         states=states.size,
         convolutional_weights=weights_before_full,

@@ -60,6 +60,8 @@ class FusedTrainer(OnlineTrainer):
         self._check(images, labels, order)
         packed, recipe = self._packed, self.recipe
         packed.pack()
+        if packed.is_prepared:  # and no others than those that are seen need to be
+            images, labels, order = images[order], labels[order], torch.arange(len(order))
         penalties = np.empty((len(order), packed.plan.output.classes), np.float32)
         energies = np.empty(len(order), np.float32)
         # Padding and absent connections get no step, and so stay 0.

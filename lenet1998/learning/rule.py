@@ -25,8 +25,8 @@ __all__ = ["gauss_newton_diagonal"]
 
 
 def forward(net: ChainNetwork, images: Tensor) -> list[Tensor]:
-    """The states of every layer, the images first: x = f(a), a the weighted sums of those below."""
-    states = [images]
+    """The states of every layer, the input first: x = f(a), a the weighted sums of those below."""
+    states = [net.prepare(images)]
     for name in net.TRAINED_LAYERS:  # C1, S2, C3, S4, C5, F6
         states.append(net.through(name, states[-1]))
     return states

@@ -42,6 +42,11 @@ class ChainNetwork(Network):
         """What follows a layer, by its name: the squash, unless a variant says otherwise."""
         return self.squash
 
+    def prepare(self, images: Tensor) -> Tensor:
+        """What the first layer sees of the images, `(N, 1, side, side)`: all, unless a variant says
+        otherwise."""
+        return images
+
     def through(self, layer: str, states: Tensor) -> Tensor:
         """The states of a layer, squashed, from those below; a full layer sees them in one row."""
         module = self.get_submodule(layer)
@@ -52,7 +57,7 @@ class ChainNetwork(Network):
     def top_state(self, images: Tensor) -> Tensor:
         """`(N, units)`: states of the layer below the output; images and errors as for `scores`."""
         check_images(images, next(self.parameters()).dtype, self.FIELD)
-        states = images
+        states = self.prepare(images)
         for layer in self.TRAINED_LAYERS:
             states = self.through(layer, states)
         return states

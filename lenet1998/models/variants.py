@@ -62,7 +62,7 @@ class LeNet5Variant(LeNet5Classic):
         return dict(self.followed_by).get(layer, self.squash)
 
     def _f6_map(self, fields: Tensor) -> Tensor:
-        x = fields
+        x = self.prepare(fields)
         for name in self.TRAINED_LAYERS:
             layer = self.get_submodule(name)
             below = x.permute(0, 2, 3, 1) if isinstance(layer, nn.Linear) else x

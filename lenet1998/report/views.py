@@ -44,7 +44,7 @@ def layer_maps(net: LeNet5Classic, image: Tensor, *, verdict: str | None = None)
     if len(image) != 1:
         raise ValueError(f"layer_maps draws one image at a time, got {len(image)}")
     check_images(image, net.c1.weight.dtype, net.FIELD)
-    states, state = {}, image
+    states, state = {}, net.prepare(image)
     with torch.no_grad():
         for name in net.TRAINED_LAYERS:
             state = net.through(name, state)
