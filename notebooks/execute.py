@@ -20,8 +20,8 @@ from nbformat import NotebookNode
 from PIL import Image
 
 NOTEBOOKS = sorted(Path(__file__).parent.glob("*.ipynb"))
-LIMIT = 300_000  # bytes of a notebook
-# Widths in pixels and colours of its pictures: the first with which it is below that.
+LIMIT = 300_000  # bytes of a notebook's pictures
+# Widths in pixels and colours of them: the first with which they are below that.
 SIZES = ((640, 64), (560, 32), (480, 32), (420, 32), (360, 32), (360, 24), (320, 16))
 
 
@@ -46,7 +46,7 @@ def as_kept(notebook: NotebookNode) -> str:
     """A notebook's file: small pictures, nothing of the machine, nothing said on standard error.
 
     Raises:
-        ValueError: it is not below the limit with the smallest pictures.
+        ValueError: its pictures are not below the limit when they are smallest.
     """
     light = copy.deepcopy(notebook)
     light.metadata.language_info = NotebookNode(name="python")
@@ -56,15 +56,22 @@ def as_kept(notebook: NotebookNode) -> str:
         for output in cell.outputs:
             if "metadata" in output:
                 output.metadata = NotebookNode()  # the size at which to show a picture
-    shown = [output.get("data", {}) for cell in cells for output in cell.outputs]
-    pictures = [(data, data["image/png"]) for data in shown if "image/png" in data]
+    shown = pictures(light)
+    originals = [data["image/png"] for data in shown]
     for width, colours in SIZES:
-        for data, png in pictures:
+        for data, png in zip(shown, originals, strict=True):
             data["image/png"] = _lighter(png, width, colours)
-        text: str = nbformat.writes(light).rstrip("\n") + "\n"
-        if len(text.encode()) < LIMIT:
+        if (size := sum(len(data["image/png"]) for data in shown)) < LIMIT:
+            text: str = nbformat.writes(light).rstrip("\n") + "\n"
             return text
-    raise ValueError(f"{len(text.encode()):,} bytes, expected fewer than {LIMIT:,}: show less")
+    raise ValueError(f"{size:,} bytes of pictures, expected fewer than {LIMIT:,}: show less")
+
+
+def pictures(notebook: NotebookNode) -> list[NotebookNode]:
+    """The outputs' data that hold a picture."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    shown = (output.get("data", {}) for output in outputs)
+    return [data for data in shown if "image/png" in data]
 
 
 def _lighter(png: str, width: int, colours: int) -> str:
