@@ -22,14 +22,21 @@ from torch.nn.functional import interpolate, pad
 from lenet1998.codes import CHARACTERS, DIGITS
 from lenet1998.data import Dataset
 from lenet1998.data.field import BACKGROUND, FIELD, IMAGE, INK, PADDING
+from lenet1998.kernels.packed import FusedReader
 from lenet1998.learning.presets import preset
 from lenet1998.learning.recipe import Recipe
-from lenet1998.measures.answers import probabilities, scores
+from lenet1998.measures.answers import probabilities
+from lenet1998.models.chain import ChainNetwork
 from lenet1998.runs.run import train
 
 __all__ = ["LeNet5Classifier"]
 
 Array = npt.NDArray[Any]
+
+_MANY = 10  # images that are not faint all of them, if their scale is right
+_PICTURE = (
+    64  # features, from which on a square of them is taken for an image: that of UCI's digits
+)
 
 _SIGNS = "".join(char for char in CHARACTERS[:-1] if char not in DIGITS + ascii_letters)
 _IN_TURN = DIGITS + ascii_letters + _SIGNS
@@ -39,9 +46,11 @@ _IN_TURN = DIGITS + ascii_letters + _SIGNS
 class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """LeNet-5 with the learning rule of 1998, for scikit-learn.
 
-    X is `(n, pixels)`, `(n, side, side)` or `(n, 1, side, side)`, any real numbers, ink high. Its
-    smallest value in `fit` is taken for background (level -0.1) and its largest for full ink
-    (1.175), so 0..255, 0..1 and 0..16 all do, as long as `predict` gets the same scale. Images of
+    X is `(n, pixels)`, `(n, side, side)` or `(n, 1, side, side)`, any real numbers. In `fit` the
+    level that most of the edge's pixels share, else the smallest value, is taken for background
+    (level -0.1), and the value farthest from it for full ink (1.175), so 0..255, 0..1, 0..16 and
+    dark ink on light paper all do, as long as `predict` gets the same scale: single values beyond
+    those of `fit`, as behind a `MinMaxScaler`, are clipped, another scale is refused. Images of
     28x28 are padded to 32x32 as MNIST's are, 32x32 ones are taken as they are, and squares of
     another side are resized to 28x28. A number of features that is no square is laid out row by row
     on the next larger one, the rest background, with a warning: a convolution makes little sense of
@@ -67,7 +76,8 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         classes_: the labels, sorted.
         characters_: whose codes in Fig. 3 stand for them.
         n_features_in_: pixels of an image.
-        background_, ink_: smallest and largest value of X in `fit`.
+        range_: smallest and largest value of X in `fit`.
+        background_, ink_: the values there of background and full ink.
         recipe_: what it was trained with, seed included.
         net_: the trained `LeNet5Classic`.
     """
@@ -102,7 +112,10 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                 f"{side}x{side}, the rest background. Is one of them no pixel?",
                 stacklevel=2,
             )
-        self.background_, self.ink_ = float(pixels.min()), float(pixels.max())
+        self.range_ = low, high = float(pixels.min()), float(pixels.max())
+        level = _edge_level(pixels, high - low)
+        self.background_ = low if level is None else level
+        self.ink_ = max(high, low, key=lambda value: abs(value - self.background_))
         recipe = preset(self.recipe) if isinstance(self.recipe, str) else self.recipe
         seed = self.random_state
         if not isinstance(seed, Integral):
@@ -156,14 +169,33 @@ class LeNet5Classifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _scores(self, X: npt.ArrayLike) -> Tensor:
         check_is_fitted(self)
         pixels = validate_data(self, _flat(X), dtype=np.float32, reset=False)
-        try:
-            of_all = scores(self.net_, self._images(pixels))
-        except ValueError as error:
-            raise ValueError(
-                f"X is on another scale than in fit, where it ran from {self.background_:g} to "
-                f"{self.ink_:g}: {error}"
-            ) from error
+        self._check_scale(pixels)
+        assert isinstance(self.net_, ChainNetwork)  # a Recipe trains no other
+        of_all = FusedReader(self.net_).scores(self._images(pixels.clip(*self.range_)))
         return of_all[:, self._codes(self.recipe_.characters or DIGITS)]
+
+    def _check_scale(self, pixels: npt.NDArray[np.float32]) -> None:
+        """Refuse X on another scale than in `fit`, as far as its images can tell.
+
+        Where 2 % of its values are beyond twice the ink, where all its images are faint (one that
+        is faint proves less than ten, and a blank one nothing), or their edges are of another level
+        than the background.
+        """
+        extent = (self.ink_ - self.background_) or 1.0
+        ink = (pixels - self.background_) / extent  # 0 background, 1 full ink
+        darkest, level = ink.max(), _edge_level(ink, 1.0)
+        if (
+            np.mean((ink > 2) | (ink < -1)) > 0.02
+            or 0 < darkest < (0.1 if len(ink) >= _MANY else 0.01)
+            or (level is not None and abs(level) > 0.25 and pixels.shape[1] >= _PICTURE)
+        ):
+            (low, high), found = self.range_, f"{pixels.min():g} to {pixels.max():g}"
+            if level is not None:
+                found += f", edge {level * extent + self.background_:g}"
+            raise ValueError(
+                f"X is on another scale than in fit: it runs from {found}; in fit it ran "
+                f"from {low:g} to {high:g}, background {self.background_:g}: scale both alike"
+            )
 
     def _codes(self, among: str) -> Tensor:
         """Which output of a network for these characters stands for each class, `(classes,)`."""
@@ -179,6 +211,18 @@ def _flat(X: Any) -> Any:
         expected = "square images (n, side, side) or (n, 1, side, side)"
         raise ValueError(f"expected {expected}, got {tuple(X.shape)}")
     return X.reshape(count, height * width)
+
+
+def _edge_level(pixels: npt.NDArray[np.float32], extent: float) -> float | None:
+    """The level that three fifths of the outermost pixels share, to 5 % of an extent, if any do."""
+    side = _side(pixels.shape[1])
+    if side**2 != pixels.shape[1]:
+        return None
+    images = pixels.reshape(-1, side, side)
+    edges = images[:, 0], images[:, -1], images[:, :, 0], images[:, :, -1]
+    edge = np.concatenate([pixels.ravel() for pixels in edges])
+    level = float(np.median(edge))
+    return level if np.mean(np.abs(edge - level) <= 0.05 * extent) >= 0.6 else None
 
 
 def _side(features: int) -> int:

@@ -15,7 +15,7 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from lenet1998 import __version__
-from lenet1998.errors import Failure, in_words
+from lenet1998.errors import Failure, in_words, visible
 from lenet1998.report.terminal import printable, survive_any_encoding
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class _Lines(logging.Handler):
     """What a user may have to wait for, or should know, as a line on stderr as it is now."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        print(f"lenet1998: {record.getMessage()}", file=sys.stderr)
+        print(f"lenet1998: {visible(record.getMessage())}", file=sys.stderr)
 
 
 class _Commands(TyperGroup):
@@ -78,7 +78,7 @@ def _usage() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from error
+        raise typer.BadParameter(visible(str(error))) from error
 
 
 def _show(outcome: Outcome, *, as_json: bool) -> None:

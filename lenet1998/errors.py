@@ -12,6 +12,23 @@ _REMEDIES = {
     "EIO": "see whether the disk is in order",
 }
 
+_CODES = (
+    *range(9),
+    *range(11, 32),
+    *range(127, 160),
+    *range(0x202A, 0x202F),
+    *range(0x2066, 0x206A),
+)
+_SPELT_OUT = {code: ascii(chr(code))[1:-1] for code in _CODES}
+
+
+def visible(text: str) -> str:
+    """Text with every character spelt out that a terminal obeys and does not show, but line ends.
+
+    The name of a file or of a data set may hold some, such as the escape that begins a command.
+    """
+    return text.translate(_SPELT_OUT)
+
 
 class Failure(Exception):
     """The message is one line: what, where, and what to do. The command line shows it as it is."""

@@ -85,6 +85,12 @@ def test_the_errors_bounds_lie_so_many_of_their_own_deviations_away(
         assert abs(share - bound) == pytest.approx(1.96 * deviation, abs=1e-8)
 
 
+@pytest.mark.parametrize(("wrong", "digits"), [(0, 0), (-1, 10), (11, 10)])
+def test_no_interval_without_digits(wrong: int, digits: int) -> None:
+    with pytest.raises(ValueError, match=f"got {wrong}"):
+        wilson_interval(wrong, digits)
+
+
 def test_probabilities_are_eq_9s_posterior_with_the_rubbish_class_last() -> None:
     net, images = LeNet5Classic(penalty_scale=0.3, j=2.0), torch.rand(4, 1, 32, 32)
     with torch.no_grad():

@@ -225,7 +225,10 @@ def test_penalty_map_is_a_window_on_every_fourth_pixel(height: int, width: int) 
         ((1, 32, 32), r"got \(1, 32, 32\)"),
         ((1, 3, 32, 32), r"got \(1, 3, 32, 32\)"),
         ((1, 1, 36, 32), r"got \(1, 1, 36, 32\)"),
-        ((1, 1, 28, 28), r"got \(1, 1, 28, 28\); pad .* 2 pixels .* do not resize"),
+        (
+            (1, 1, 28, 28),
+            r"got \(1, 1, 28, 28\); data.to_network_input pads .* 2 pixels .* do not resize",
+        ),
     ],
 )
 def test_images_of_another_shape(net: LeNet5Classic, shape: tuple[int, ...], message: str) -> None:

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lenet1998 import codes
@@ -86,8 +89,64 @@ def test_the_scale_of_the_values_does_not_matter(
 def test_another_scale_than_in_fit_is_refused(
     fitted: LeNet5Classifier, digits: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    with pytest.raises(ValueError, match=r"X is on another scale than in fit.* from 0 to 16"):
-        fitted.predict(16 * digits[0])
+    X = digits[0]
+    others = {
+        "from 0 to 256": 16 * X,
+        "from 0 to 1": X / 16,
+        "from -1 to 1": X / 8 - 1,
+        "from 0 to 16, edge 16": 16 - X,
+    }
+    for name, other in others.items():
+        words = rf"X is on another scale than in fit: it runs {name}.*; in fit it ran from 0 to 16"
+        with pytest.raises(ValueError, match=words):
+            fitted.predict(other)
+    for one in (255 * X[:1], 16 - X[:1]):
+        with pytest.raises(ValueError, match="on another scale than in fit"):
+            fitted.predict_proba(one)
+
+
+def test_single_images_that_are_faint_or_blank_are_read(
+    fitted: LeNet5Classifier, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X = digits[0]
+    blank = np.zeros((1, 64))
+    for some in (X[:1] / 20, blank, blank.repeat(20, 0), np.concatenate([X[:9] / 20, X[9:10]])):
+        assert fitted.predict(some).shape == (len(some),)
+
+
+def test_values_beyond_those_of_fit_are_clipped(
+    fitted: LeNet5Classifier, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X = digits[0][:50].copy()
+    X[3, 0], X[4, 5] = 16, 0
+    expected = fitted.predict_proba(X)
+    X[3, 0], X[4, 5] = 5000, -3
+    np.testing.assert_array_equal(fitted.predict_proba(X), expected)
+
+
+def test_it_learns_behind_a_scaler_of_each_feature() -> None:
+    X, y = load_digits(return_X_y=True)
+    scaled = make_pipeline(MinMaxScaler(), LeNet5Classifier(random_state=0)).fit(X[:1000], y[:1000])
+    assert scaled.score(X[1000:], y[1000:]) > 0.86
+
+
+def test_a_scaler_that_saw_a_border_pixel_once(mnist: Dataset) -> None:
+    levels = mnist.training_images[:600, 0, 2:-2, 2:-2]
+    X, y = (200 * (levels + 0.1)).round().flatten(1).numpy(), mnist.training_labels[:600].numpy()
+    model = LeNet5Classifier(passes=4, random_state=0)
+    scaled = make_pipeline(MinMaxScaler(), clone(model)).fit(X[:300], y[:300])
+    assert scaled[0].transform(X[300:]).max() > 10
+    plain = model.fit(X[:300], y[:300]).score(X[300:], y[300:])
+    assert scaled.score(X[300:], y[300:]) > plain - 0.05
+
+
+def test_dark_ink_on_light_paper_is_learnt_alike(
+    fitted: LeNet5Classifier, digits: tuple[np.ndarray, np.ndarray]
+) -> None:
+    X, y = digits
+    inverted = LeNet5Classifier(passes=4, random_state=3).fit(16 - X, y)
+    assert (inverted.background_, inverted.ink_) == (16, 0)
+    np.testing.assert_allclose(inverted.predict_proba(16 - X), fitted.predict_proba(X), atol=1e-3)
 
 
 def test_probabilities_are_the_posterior_without_the_rubbish_class(

@@ -215,3 +215,13 @@ def test_mistake_batch_summed_before_squaring() -> None:
 def test_no_image_has_no_curvature() -> None:
     with pytest.raises(ValueError, match="at least one image"):
         gauss_newton_diagonal(LeNet5Classic(), torch.zeros(0, 1, 32, 32))
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])
+def test_no_curvature_enters_but_a_positive_one(value: float) -> None:
+    with pytest.raises(ValueError, match=f"expected output_curvature > 0 and finite, got {value}"):
+        gauss_newton_diagonal(LeNet5Classic(), torch.zeros(1, 1, 32, 32), value)
+    with pytest.raises(ValueError, match=f"expected penalty_scale > 0 and finite, got {value}"):
+        loss_curvature(torch.ones(2, 3), loss="map", penalty_scale=value)
+    with pytest.raises(ValueError, match="penalty j"):
+        loss_curvature(torch.ones(2, 3), loss="map", j=float("nan"))

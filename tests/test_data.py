@@ -2,6 +2,7 @@
 
 import gzip
 import struct
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from importlib import resources
@@ -285,7 +286,7 @@ def test_writers_follow_their_digits(digits: Dataset) -> None:
     # A writer for each digit, whom its upper left pixel names.
     def named(count: int, first: int) -> tuple[Tensor, Tensor]:
         writers = torch.arange(first, first + count)
-        return writers.float().view(-1, 1, 1, 1).expand(-1, 1, 32, 32), writers
+        return (writers / 1000).view(-1, 1, 1, 1).expand(-1, 1, 32, 32), writers
 
     (training, of_training), (test, of_test) = named(1500, 0), named(297, 2000)
     whole = replace(
@@ -300,7 +301,7 @@ def test_writers_follow_their_digits(digits: Dataset) -> None:
             (part.training_images, part.training_writers),
             (part.test_images, part.test_writers),
         ):
-            assert torch.equal(images[:, 0, 0, 0].long(), writers)
+            assert torch.equal((1000 * images[:, 0, 0, 0]).round().long(), writers)
     for part in (digits, digits.first(40, 20), digits.with_validation_split(300)):
         assert part.training_writers is part.test_writers is None
     with pytest.raises(ValueError, match="a writer for each of 297 digits"):
@@ -541,6 +542,58 @@ def test_files_that_make_no_sense(tmp_path: Path, name: str, values: Tensor, exp
     (write_mnist(tmp_path) / name).write_bytes(idx(values))
     with pytest.raises(DatasetError, match=rf"{name} is damaged.*{expected}"):
         load_dataset(tmp_path)
+
+
+def _bomb(header: bytes, mebibytes: int) -> bytes:
+    """So many of zeros after a header, in a thousandth of them: a gzip file may have many parts."""
+    part = gzip.compress(bytes(2**24))
+    return gzip.compress(header) + mebibytes // 16 * part
+
+
+def _header(count: int) -> bytes:
+    return struct.pack(">4I", 0x803, count, 28, 28)
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "most"),
+    [
+        (_bomb(b"", 1024), "magic number", 2**22),
+        (_bomb(_header(20), 1024), "promises 15696 bytes in all, it has more", 2**22),
+        (_bomb(_header(80_000), 1024), "promises 62720016 bytes in all, it has more", 2**28),
+        (_bomb(_header(2**30 // 784), 1024), "too many for .* compressed", 2**22),
+        (_bomb(_header(2**32 - 1), 16), "too many for .* compressed", 2**22),
+    ],
+    ids=["no header", "few promised", "many promised", "1 GiB there", "3 TB promised"],
+)
+def test_a_small_file_takes_little_memory(
+    tmp_path: Path, content: bytes, expected: str, most: int
+) -> None:
+    file = write_mnist(tmp_path) / TRAINING_IMAGES
+    file.unlink()
+    Path(f"{file}.gz").write_bytes(content)
+    tracemalloc.start()
+    try:
+        with pytest.raises(DatasetError, match=rf"{TRAINING_IMAGES}\.gz is damaged.*{expected}"):
+            load_dataset(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_header_that_promises_3_tb_is_refused_by_the_files_size(tmp_path: Path) -> None:
+    (write_mnist(tmp_path) / TRAINING_IMAGES).write_bytes(_header(2**32 - 1) + bytes(784))
+    with pytest.raises(DatasetError, match=r"promises 3367254359296 bytes in all, it has 800\."):
+        load_dataset(tmp_path)
+
+
+def test_a_large_file_is_read_if_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mnist_files, "_SMALL", 0)
+    images = torch.randint(256, (30, 28, 28), dtype=torch.uint8)
+    (tmp_path / f"{TRAINING_IMAGES}.gz").write_bytes(gzip.compress(idx(images)))
+    _, read = mnist_files.read_idx(tmp_path, TRAINING_IMAGES, (28, 28))
+    assert torch.equal(read, images)
 
 
 @pytest.mark.parametrize("source", ["auto", "mnist"])

@@ -221,3 +221,10 @@ def test_strokes_change_by_halves_of_a_pixel(images):
 def test_many_images_are_redrawn_as_each_alone(images):
     many = images.repeat(9, 1, 1, 1)
     assert torch.equal(with_strokes(many, 0.5), with_strokes(images, 0.5).repeat(9, 1, 1, 1))
+
+
+@pytest.mark.parametrize("strength", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("kind", DISTURBANCES)
+def test_no_strength_but_a_finite_one(kind: str, strength: float) -> None:
+    with pytest.raises(ValueError):
+        DISTURBANCES[kind].apply(torch.full((1, 1, 32, 32), -0.1), strength)

@@ -78,6 +78,21 @@ def test_json_round_trip(name):
             ({"schedule": ((1, 1e-3), (2, eta))}, f"eta of the schedule .*, got {eta!r}")
             for eta in (0, -0.1, math.nan, math.inf, None, "a")
         ),
+        *(
+            ({name: value}, f"expected {name} {words}, got {value!r}")
+            for name, value, words in (
+                ("mu", True, "a number"),
+                ("mu", "0.02", "a number"),
+                ("curvature_patterns", 0.5, "a whole number"),
+                ("curvature_patterns", True, "a whole number"),
+                ("distorted_copies", math.inf, "a whole number"),
+                ("training_patterns", 1.5, "a whole number"),
+                ("inverted_pixels", math.nan, "from 0 to 1"),
+                ("fresh", 1, "True or False"),
+            )
+        ),
+        ({"schedule": ((True, 1e-3),)}, "schedule"),
+        ({"schedule": ((1, True),)}, "eta of the schedule .*, got True"),
         ({"rule": "lbfgs"}, "rule 'sdlm' or 'sgd' or 'adam', got 'lbfgs'"),
         ({"training_patterns": 0}, "training_patterns >= 1 or None, got 0"),
         ({"inverted_pixels": 1.1}, "inverted_pixels from 0 to 1, got 1.1"),
@@ -105,6 +120,8 @@ def test_a_bad_choice_is_named(change, named):
         ({"passes": -1}, "expected passes > 0"),
         ({"weight_decay": -0.1}, "expected weight_decay >= 0"),
         ({"label_smoothing": 1.0}, "expected label_smoothing from 0 to below 1"),
+        ({"passes": 1.5}, "expected passes a whole number, got 1.5"),
+        ({"rate": True}, "expected rate a number, got True"),
         ({"network": "lenet-6"}, "no network 'lenet-6'"),
     ],
 )
@@ -209,3 +226,14 @@ def test_start_follows_each_unit_s_own_fan_in(bound, power):
         assert torch.equal(layer.coefficient, torch.full_like(layer.bias, bound / 4**power))
     for name in net.TRAINED_LAYERS:
         assert not net.get_submodule(name).bias.any()
+
+
+def test_numbers_of_numpy_are_as_good_as_pythons():
+    recipe = Recipe(
+        mu=np.float32(0.5),
+        j=np.int64(2),
+        curvature_patterns=np.int32(30),
+        schedule=((np.int64(1), np.float32(0.25)),),
+    )
+    assert recipe == Recipe(mu=0.5, j=2, curvature_patterns=30, schedule=((1, 0.25),))
+    assert Recipe.from_json(recipe.to_json()) == recipe

@@ -504,3 +504,30 @@ def test_a_sheet_holds_every_digit_with_its_note(count: int, columns: int) -> No
     assert len({round(place, 6) for place in places}) == min(count, columns)
     bottom, _ = axes.get_ylim()
     assert all(0 < x < 100 and 0 < y < bottom for x, y in map(Text.get_position, axes.texts[2:]))
+
+
+# What is no sign
+
+
+def test_no_control_character_reaches_terminal_page_or_markdown(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    evil = "MNIST\x1b]0;x\x07\x9b31m\r\x7f\u202e"
+    shown = Table(evil, [evil, evil], [[evil, evil]])
+    conclusion = Conclusion(evil, evil, evil, evil)
+    section = Section(evil, [evil], [shown], code=evil, note=evil, conclusions=[conclusion])
+    document = Document(evil, [section] * 3, [evil], [evil], digits=evil, beside=evil)
+    for to in (terminal.console(), terminal.console(stderr=True)):
+        terminal.show(Outcome({}, document, page=evil), to)
+        to.print(evil)
+        to.print(evil, soft_wrap=True)
+    pages = (*capsys.readouterr(), html.page(document), markdown.table(shown))
+    for written in pages:
+        assert r"MNIST\x1b]0;x\x07\x9b31m\r\x7f\u202e" in written.replace("\n", "")
+        assert all(sign.isprintable() or sign == "\n" for sign in written)
+
+
+def test_line_ends_and_rare_signs_stay() -> None:
+    text = "two\nlines\tµ ±\u00a0–"
+    page = html.page(Document("Title", [Section(code=text)]))
+    assert text in page

@@ -237,13 +237,6 @@ def test_the_estimate_of_curvature_is_made_before_each_pass(digits, monkeypatch)
     assert not torch.equal(calls[0], calls[1])
 
 
-@pytest.mark.parametrize("engine", ["fused", "torch"])
-def test_images_of_another_scale_are_refused(digits, engine):
-    grey = replace(digits, training_images=digits.training_images * 200)
-    with pytest.raises(ValueError, match=r"0\.\.255"):
-        train(Recipe(), grey, passes=1, engine=engine)
-
-
 @pytest.mark.parametrize(
     "recipe",
     [Recipe(schedule=((1, 5e-4), (2, 1e30))), replace(TODAY, rate=1e30)],

@@ -3,6 +3,7 @@
 import io
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -126,10 +127,10 @@ def test_state_dict_keeps_rates_and_curvature(net: nn.Linear) -> None:
 # What it refuses
 
 
-@pytest.mark.parametrize("value", [0.0, -0.1, float("nan")])
+@pytest.mark.parametrize("value", [0.0, -0.1, float("nan"), float("inf"), True, "a"])
 @pytest.mark.parametrize("name", ["eta", "mu"])
 def test_rates_are_positive(net: nn.Linear, name: str, value: float) -> None:
-    with pytest.raises(ValueError, match=f"expected {name} > 0, got {value}"):
+    with pytest.raises(ValueError, match=f"expected {name} > 0 and finite, got {value!r}"):
         StochasticDiagonalLM(net, **{"eta": ETA, "mu": MU, name: value})
 
 
@@ -151,3 +152,15 @@ def test_no_step_without_curvature(net: nn.Linear) -> None:
 def test_curvature_of_another_network(net: nn.Linear, h: dict[str, Tensor], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ready(net, h)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -0.1])
+def test_no_curvature_but_finite_and_positive(net: nn.Linear, value: float) -> None:
+    h = random_like(net)
+    h["weight"][1, 2] = value
+    with pytest.raises(ValueError, match=r"curvature of weight: expected finite values >= 0, they"):
+        StochasticDiagonalLM(net, eta=ETA, mu=MU).set_curvature(h)
+
+
+def test_rates_may_be_numpys(net: nn.Linear) -> None:
+    StochasticDiagonalLM(net, eta=np.float32(ETA), mu=np.float64(MU))

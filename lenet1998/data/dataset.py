@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from lenet1998.data.field import check_labels
+from lenet1998.data.field import check_labels, check_levels, check_scale
 from lenet1998.errors import Failure
 
 __all__ = ["Dataset", "DatasetError"]
@@ -32,7 +32,8 @@ class Dataset:
             (`data.writers`); None where that is not known.
 
     Raises:
-        ValueError: for labels or writers of other kinds or numbers.
+        ValueError: for labels or writers of other kinds or numbers, or levels that are not the
+            paper's.
     """
 
     name: str
@@ -52,6 +53,8 @@ class Dataset:
             (self.test_images, self.test_labels, self.test_writers),
         ):
             check_labels(labels, images, self.classes)
+            check_levels(images)
+            check_scale(images)
             if writers is not None and writers.shape != labels.shape:
                 got = tuple(writers.shape)
                 raise ValueError(f"expected a writer for each of {len(labels)} digits, got {got}")

@@ -2,7 +2,8 @@
 
 Shape: all take images `(N, 1, side, side)`, background -0.1 to ink 1.175, and return new ones.
 Where a disturbance has two sides, the digits take them in turn. Levels stay within those of the
-images and the background; what leaves the field is lost, and background comes in.
+images and the background; what leaves the field is lost, and background comes in. A strength that
+is NaN or infinite is a ValueError.
 """
 
 import math
@@ -29,7 +30,12 @@ def with_noise(images: Tensor, share: float, seed: int = 0) -> Tensor:
     """Invert each pixel with the probability `share`, black for white.
 
     The paper's noise-resistant network was trained with 0.1 (section III.E).
+
+    Raises:
+        ValueError: for a share that is not 0 to 1.
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"expected a share of the pixels from 0 to 1, got {share}")
     generator = torch.Generator().manual_seed(seed)
     hit = torch.rand(images.shape, generator=generator) < share
     return torch.where(hit, INK + BACKGROUND - images, images)
@@ -114,6 +120,8 @@ def with_strokes(images: Tensor, wider: float) -> Tensor:
 
 def _both_sides(images: Tensor, extent: float) -> Tensor:
     """`(N,)`: the extent for the first image, its negative for the next, and so on."""
+    if not math.isfinite(extent):
+        raise ValueError(f"expected a finite strength, got {extent}")
     extents = images.new_full((len(images),), extent)
     extents[1::2] *= -1
     return extents

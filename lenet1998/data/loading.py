@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lenet1998.data import digits, mnist, qmnist
 from lenet1998.data.dataset import Dataset, DatasetError
+from lenet1998.errors import visible
 
 __all__ = ["Source", "load_dataset"]
 
@@ -20,7 +21,7 @@ WARNING: this run does NOT use MNIST
 
 
 def _print_to_stderr(message: str) -> None:
-    print(message, file=sys.stderr)
+    print(visible(message), file=sys.stderr)
 
 
 def load_dataset(

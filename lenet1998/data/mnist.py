@@ -32,6 +32,8 @@ NAME = "MNIST"
 OTHER_NAME = "MNIST layout, not the original files"
 VARIABLE = "LENET1998_DATA"
 STALLED = 10.0  # seconds without an answer before a mirror is given up
+_SMALL = 2**26  # bytes that any compressed file may hold; a larger one, so many times its size:
+_COMPRESSION = 100  # MNIST's images have 5, but blank ones would have 1,000
 
 # file -> md5 of its uncompressed content
 ORIGINALS = {
@@ -176,31 +178,43 @@ def read_idx(
     if file is None:
         missing = "the file, or the same with .gz, is missing beside the others"
         raise damaged(raw / name, missing)
+    size, is_compressed = 4 * (2 + len(item_shape)), file.suffix == ".gz"
     try:
-        content = file.read_bytes()
-        if file.suffix == ".gz":
-            content = gzip.decompress(content)
+        # As a stream: what a header promises, or a small file unpacks to, may not fit in memory.
+        with gzip.open(file) if is_compressed else file.open("rb") as stream:
+            header = stream.read(size)
+            count = _count(file, header, 0x100 * code + 1 + len(item_shape), item_shape)
+            length = size + count * math.prod(item_shape) * kind.itemsize
+            promises, there = f"its header promises {length} bytes in all", os.path.getsize(file)
+            if is_compressed and length > max(_SMALL, _COMPRESSION * there):
+                raise damaged(file, f"{promises}, too many for {there} compressed ones")
+            if not is_compressed and length != there:
+                raise damaged(file, f"{promises}, it has {there}")
+            content = header + stream.read(length - size + 1)  # the one more shows where it ends
     except (OSError, EOFError, zlib.error) as error:
         raise damaged(file, f"it can't be read ({error})") from error
+    if len(content) != length:
+        has = "more" if len(content) > length else len(content)
+        raise damaged(file, f"{promises}, it has {has}")
+    if strangers is not None and md5(content, usedforsecurity=False).hexdigest() != ORIGINALS[name]:
+        strangers.append(file.name)
+    values = np.frombuffer(content, kind, offset=size).astype(values_as)
+    return file, torch.from_numpy(values.reshape(count, *item_shape))
 
-    header = struct.Struct(f">{2 + len(item_shape)}I")
-    if len(content) < header.size:
-        raise damaged(file, f"{len(content)} bytes, less than the header's {header.size}")
-    magic, count, *shape = header.unpack_from(content)
-    expected_magic = 0x100 * code + 1 + len(item_shape)
-    if magic != expected_magic:
-        raise damaged(file, f"it must start with magic number {expected_magic}, not {magic}")
+
+def _count(file: Path, header: bytes, magic: int, item_shape: tuple[int, ...]) -> int:
+    """Of the items that a header promises; what else it says must be what is expected."""
+    expected = 2 + len(item_shape)
+    if len(header) < 4 * expected:
+        raise damaged(file, f"{len(header)} bytes, less than the header's {4 * expected}")
+    found, count, *shape = struct.unpack(f">{expected}I", header)
+    if found != magic:
+        raise damaged(file, f"it must start with magic number {magic}, not {found}")
     if tuple(shape) != item_shape:
         raise damaged(file, f"its items must be {_by(item_shape)}, not {_by(shape)}")
     if count == 0:
         raise damaged(file, "it holds no patterns")
-    length = header.size + count * math.prod(item_shape) * kind.itemsize
-    if len(content) != length:
-        raise damaged(file, f"its header promises {length} bytes in all, it has {len(content)}")
-    if strangers is not None and md5(content, usedforsecurity=False).hexdigest() != ORIGINALS[name]:
-        strangers.append(file.name)
-    values = np.frombuffer(content, kind, offset=header.size).astype(values_as)
-    return file, torch.from_numpy(values.reshape(count, *item_shape))
+    return int(count)
 
 
 def _by(shape: Sequence[int]) -> str:

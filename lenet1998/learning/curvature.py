@@ -9,8 +9,10 @@ squashing function's own second derivative (Gauss-Newton), which could be negati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import singledispatch
+from numbers import Real
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +22,7 @@ from lenet1998.layers import Squash, Subsampling
 from lenet1998.losses import posterior
 
 __all__ = [
-    *("OutputCurvature", "check_curvature", "loss_curvature"),
+    *("OutputCurvature", "check_curvature", "check_positive", "loss_curvature"),
     *("squash_derivative", "through_sums"),
 ]
 
@@ -100,12 +102,28 @@ def _backward(
 
 
 def check_curvature(parameters: Mapping[str, Tensor], diagonal: Mapping[str, Tensor]) -> None:
-    """ValueError, naming it, for a parameter that has no value, or values of another shape."""
+    """ValueError, naming it, for a parameter without h, or with one that no rule can give.
+
+    That is of another shape, NaN, infinite or negative: with h = -mu the step would be infinite.
+    """
     for name, parameter in parameters.items():
         if name not in diagonal or diagonal[name].shape != parameter.shape:
             held = tuple(diagonal[name].shape) if name in diagonal else "nothing"
             expected = tuple(parameter.shape)
             raise ValueError(f"curvature of {name}: expected shape {expected}, got {held}")
+        h = diagonal[name]
+        if not ((h >= 0) & h.isfinite()).all():
+            low, high = (value.item() for value in h.aminmax())
+            words = f"expected finite values >= 0, they run from {low:g} to {high:g}"
+            raise ValueError(f"curvature of {name}: {words}")
+
+
+def check_positive(**numbers: float) -> None:
+    """ValueError, naming it, for what is no number, or not > 0 and finite."""
+    for name, value in numbers.items():
+        is_number = isinstance(value, Real) and not isinstance(value, bool)
+        if not (is_number and 0 < value < math.inf):
+            raise ValueError(f"expected {name} > 0 and finite, got {value!r}")
 
 
 def loss_curvature(
@@ -127,8 +145,11 @@ def loss_curvature(
         j: penalty of the rubbish class of eq. 9.
 
     Raises:
-        ValueError: for another loss.
+        ValueError: for another loss, a scale that is not > 0 and finite, or a j that is NaN.
     """
+    check_positive(penalty_scale=penalty_scale)
+    if math.isnan(j):
+        raise ValueError("expected a penalty j of the rubbish class, got nan")
     if loss == "mle":
         return lambda state: torch.full_like(state, 2 * penalty_scale)
     if loss != "map":

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lenet1998.data.field import check_levels
+from lenet1998.data.field import check_levels, check_scale
 from lenet1998.kernels.packed import PackedNetwork
 from lenet1998.learning.curvature import check_curvature
 from lenet1998.learning.online import NO_CURVATURE, OnlineTrainer, Seen
@@ -39,6 +39,7 @@ class FusedTrainer(OnlineTrainer):
             raise ValueError(
                 "the mean curvature of no image is undefined: expected at least one image"
             )
+        check_scale(images)
         packed, is_exact = self._packed, self.recipe.output_curvature == "loss"
         packed.pack()
         rows, total = packed.rows(images), packed.zeros()
@@ -57,7 +58,7 @@ class FusedTrainer(OnlineTrainer):
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         if self._curvature is None:
             raise RuntimeError(NO_CURVATURE)
-        self._check(images, labels, order)
+        self._check(images, labels, order, eta)
         packed, recipe = self._packed, self.recipe
         packed.pack()
         if packed.is_prepared:  # and no others than those that are seen need to be

@@ -12,9 +12,14 @@ import torch
 from torch import Tensor
 
 from lenet1998.data import Dataset
-from lenet1998.data.field import check_labels, check_levels, check_whole
+from lenet1998.data.field import check_labels, check_levels, check_scale, check_whole
 from lenet1998.learning import rule
-from lenet1998.learning.curvature import OutputCurvature, check_curvature, loss_curvature
+from lenet1998.learning.curvature import (
+    OutputCurvature,
+    check_curvature,
+    check_positive,
+    loss_curvature,
+)
 from lenet1998.learning.learner import Learner, Part
 from lenet1998.learning.patterns import Patterns
 from lenet1998.learning.recipe import Recipe
@@ -65,7 +70,8 @@ class OnlineTrainer(ABC):
         """Take h for the updates to come, at the start of a pass; only the rule `"sdlm"` uses it.
 
         Raises:
-            ValueError: if a parameter is missing or has another shape.
+            ValueError: if a parameter is missing, has another shape, or a value that is negative
+                or not finite.
         """
 
     @abstractmethod
@@ -75,7 +81,7 @@ class OnlineTrainer(ABC):
         Args:
             images, labels: `(P, 1, 32, 32)` float32 and `(P,)` int64, the training set.
             order: `(N,)` int64, indices into it.
-            eta: the global rate.
+            eta: the global rate, > 0.
 
         Returns:
             Penalties and loss of each pattern just before its update.
@@ -84,11 +90,12 @@ class OnlineTrainer(ABC):
             RuntimeError: before the first `set_curvature`.
             ValueError: for another shape, NaN, or levels that are not the paper's: the updates
                 before the pattern in question stand. For labels or an order of another number, kind
-                or range, before any update.
+                or range, or another eta, before any update.
         """
 
-    def _check(self, images: Tensor, labels: Tensor, order: Tensor) -> None:
+    def _check(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> None:
         """What the updates are to go through; the images are looked at in their turn."""
+        check_positive(eta=eta)
         check_labels(labels, images, len(self.net.output.centres))
         check_whole(order, len(images), "indices of the order")
 
@@ -103,6 +110,7 @@ class ReferenceTrainer(OnlineTrainer):
 
     def estimate_curvature(self, images: Tensor) -> dict[str, Tensor]:
         check_levels(images)
+        check_scale(images)
         recipe, centres = self.recipe, self.net.output.centres
         entering: OutputCurvature = 2 * recipe.penalty_scale
         if recipe.output_curvature == "loss":
@@ -122,7 +130,7 @@ class ReferenceTrainer(OnlineTrainer):
     def learn(self, images: Tensor, labels: Tensor, order: Tensor, eta: float) -> Seen:
         if self._curvature is None:
             raise RuntimeError(NO_CURVATURE)
-        self._check(images, labels, order)
+        self._check(images, labels, order, eta)
         penalties = [images.new_zeros(0, len(self.net.output.centres))]
         energies = [images.new_zeros(0)]
         update = partial(self._update, eta, self._curvature)

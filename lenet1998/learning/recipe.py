@@ -6,8 +6,8 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from numbers import Integral
+from dataclasses import asdict, dataclass, field, fields, replace
+from numbers import Integral, Real
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -54,7 +54,8 @@ class TrainingRecipe(ABC):
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
         self._expect(whole and 0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
-        object.__setattr__(self, "seed", int(self.seed))  # one of NumPy's has no place in JSON
+        for one in fields(self):
+            self._expect_kind(one.name, *str(one.type).split(" | "))
         catalogue.find(self.network)
 
     def build(self) -> Network:
@@ -98,6 +99,20 @@ class TrainingRecipe(ABC):
     def _expect(self, holds: bool, name: str, words: str) -> None:
         if not holds:
             raise ValueError(f"recipe: expected {name} {words}, got {getattr(self, name)!r}")
+
+    def _expect_kind(self, name: str, kind: str, *optional: str) -> None:
+        """See that a number is one; make one of NumPy's, which has no place in JSON, Python's."""
+        value = getattr(self, name)
+        if kind not in ("int", "float", "bool") or (optional and value is None):
+            return
+        if kind == "bool":
+            self._expect(isinstance(value, bool), name, "True or False")
+            return
+        words = "a whole number" if kind == "int" else "a number"
+        is_one = isinstance(value, Integral if kind == "int" else Real)
+        self._expect(is_one and not isinstance(value, bool), name, words)
+        plain = int(value) if isinstance(value, Integral) else float(value)
+        object.__setattr__(self, name, plain)
 
     def _expect_one_of(self, name: str, *allowed: str) -> None:
         self._expect(getattr(self, name) in allowed, name, " or ".join(map(repr, allowed)))
@@ -199,16 +214,20 @@ class Recipe(TrainingRecipe):
         self._expect(0 <= self.inverted_pixels <= 1, "inverted_pixels", "from 0 to 1")
         self._expect(self.distorted_copies >= 0, "distorted_copies", ">= 0")
         passes = [first for first, _ in self.schedule]
-        ascends = passes[:1] == [1] and passes == sorted(set(passes))
+        whole = all(isinstance(at, Integral) and not isinstance(at, bool) for at in passes)
+        ascends = whole and passes[:1] == [1] and passes == sorted(set(passes))
         self._expect(ascends, "schedule", "of (first pass, eta) from pass 1 on, ascending")
         if (given := self.characters) is not None:
             # The last of Fig. 3's characters is blank too, and so has the code of the first.
             differ = 0 < len(given) == len(set(given) & set(codes.CHARACTERS[:-1]))
             self._expect(differ, "characters", "of ASCII 32 to 126, each once, or None")
         for _, eta in self.schedule:
-            if not isinstance(eta, int | float) or not 0 < eta < math.inf:
+            is_number = isinstance(eta, Real) and not isinstance(eta, bool)
+            if not (is_number and 0 < eta < math.inf):
                 words = "expected every eta of the schedule > 0 and finite"
                 raise ValueError(f"recipe: {words}, got {eta!r}")
+        plain = tuple((int(first), float(eta)) for first, eta in self.schedule)
+        object.__setattr__(self, "schedule", plain)
 
     def build(self) -> Network:
         arguments: dict[str, Any] = {"penalty_scale": self.penalty_scale, "j": self.j}

@@ -17,7 +17,12 @@ from collections.abc import Callable, Iterator, Mapping
 import torch
 from torch import Tensor
 
-from lenet1998.learning.curvature import OutputCurvature, squash_derivative, through_sums
+from lenet1998.learning.curvature import (
+    OutputCurvature,
+    check_positive,
+    squash_derivative,
+    through_sums,
+)
 from lenet1998.learning.recipe import Recipe
 from lenet1998.models.chain import ChainNetwork
 
@@ -80,16 +85,18 @@ def gauss_newton_diagonal(
         images: `(N, 1, 32, 32)`, N >= 1; the result is the mean over them.
         output_curvature: what enters at the states of F6. The authors' software takes the constant
             1 for half squared distances whatever the loss, so that labels play no part; in general
-            twice the penalty scale. `loss_curvature` gives the exact alternative.
+            twice the penalty scale. `loss_curvature` gives the exact alternative. > 0.
 
     Returns:
         A tensor >= 0 of the parameter's shape for each name of `net.named_parameters()`.
 
     Raises:
-        ValueError: for an empty batch.
+        ValueError: for an empty batch, or a constant that is not > 0 and finite.
     """
     if len(images) == 0:
         raise ValueError("the mean curvature of no image is undefined: expected at least one image")
+    if not callable(output_curvature):
+        check_positive(output_curvature=output_curvature)
     states = forward(net, images)
     if callable(output_curvature):
         of_states = output_curvature(states[-1])

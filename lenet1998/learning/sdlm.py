@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lenet1998.learning import rule
-from lenet1998.learning.curvature import check_curvature
+from lenet1998.learning.curvature import check_curvature, check_positive
 
 __all__ = ["StochasticDiagonalLM"]
 
@@ -29,13 +29,11 @@ class StochasticDiagonalLM(torch.optim.Optimizer):
         mu: > 0, in the units of h (so it scales with the penalties: see `Recipe.penalty_scale`).
 
     Raises:
-        ValueError: if eta or mu is not positive.
+        ValueError: if eta or mu is not positive and finite.
     """
 
     def __init__(self, net: nn.Module, *, eta: float, mu: float) -> None:
-        for name, value in (("eta", eta), ("mu", mu)):
-            if not value > 0:
-                raise ValueError(f"expected {name} > 0, got {value}")
+        check_positive(eta=eta, mu=mu)
         self._parameters = {n: p for n, p in net.named_parameters() if p.requires_grad}
         super().__init__(self._parameters.values(), {"eta": eta, "mu": mu})
 
@@ -46,7 +44,8 @@ class StochasticDiagonalLM(torch.optim.Optimizer):
             diagonal: h by parameter name, as `gauss_newton_diagonal` returns it.
 
         Raises:
-            ValueError: if a trainable parameter is missing from it, or a shape differs.
+            ValueError: if a trainable parameter is missing from it, a shape differs, or a value is
+                negative or not finite.
         """
         check_curvature(self._parameters, diagonal)
         for name, parameter in self._parameters.items():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from lenet1998.data.field import check_labels, check_levels
+from lenet1998.data.field import check_labels, check_levels, check_scale
 from lenet1998.losses import posterior
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.network import AT_ONCE, Reader
@@ -45,6 +45,7 @@ def scores(reader: Reader, images: Tensor, *, fused: bool = True) -> Tensor:
     """
     if not isinstance(reader, nn.Module):
         return reader.scores(images)
+    check_scale(images)
     parameter, training = next(reader.parameters()), reader.training
     fits = (parameter.dtype, parameter.device.type) == (torch.float32, "cpu")
     if fused and fits and isinstance(reader, ChainNetwork):
@@ -106,7 +107,13 @@ def evaluate(reader: Reader, images: Tensor, labels: Tensor, dataset_name: str) 
 
 
 def wilson_interval(misread: int, digits: int) -> tuple[float, float]:
-    """The interval, in percent, that holds the true error with 95 % probability."""
+    """The interval, in percent, that holds the true error with 95 % probability.
+
+    Raises:
+        ValueError: for no digit, or for more that are misread than there are.
+    """
+    if not 0 <= misread <= digits or digits == 0:
+        raise ValueError(f"expected 0 to {digits} digits misread of at least 1, got {misread}")
     share, z = misread / digits, 1.96
     centre = (share + z**2 / (2 * digits)) / (1 + z**2 / digits)
     half = z / (1 + z**2 / digits) * (share * (1 - share) / digits + z**2 / (4 * digits**2)) ** 0.5

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, Self
 import torch
 from torch import Tensor, nn
 
-from lenet1998.data.field import FIELD, check_levels
+from lenet1998.data.field import FIELD, check_levels, check_scale
 from lenet1998.files import make_folder
 from lenet1998.models import saved
 
@@ -44,6 +44,8 @@ class Network(nn.Module):
 
         Shape: `(N, 1, 32, 32)` of the parameters' dtype, -0.1 to 1.175 -> `(N, classes)`.
 
+        The levels are not looked at, as `predict` does, so that it costs nothing in training.
+
         Raises:
             ValueError: for another shape or dtype.
         """
@@ -57,6 +59,7 @@ class Network(nn.Module):
             ValueError: as `scores`; for NaN; or for levels that are not those of the paper.
         """
         check_levels(images)
+        check_scale(images)
         return torch.cat([self.scores(part).argmax(1) for part in images.split(AT_ONCE)])
 
     def arguments(self) -> dict[str, Any]:

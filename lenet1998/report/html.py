@@ -8,6 +8,7 @@ from importlib import resources
 
 from jinja2 import Environment, StrictUndefined, Template
 
+from lenet1998.errors import visible
 from lenet1998.report.sections import Document, Table
 
 _NARROW = 44  # characters that a phone holds side by side, the columns' gaps taken off
@@ -24,7 +25,12 @@ def page(document: Document) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
+    environment = Environment(
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+    )
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode()
     environment.tests["wide"] = _is_wide
     environment.tests["wordy"] = _is_wordy

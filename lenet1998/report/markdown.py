@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lenet1998.errors import visible
 from lenet1998.report.sections import Table
 
 
@@ -13,4 +14,4 @@ def table(shown: Table) -> str:
 
 def _cell(text: str) -> str:
     # Either would end the cell.
-    return text.replace("|", r"\|").replace("-\n", "-").replace("\n", " ")
+    return visible(text).replace("|", r"\|").replace("-\n", "-").replace("\n", " ")

@@ -6,7 +6,9 @@ import codecs
 import sys
 from io import TextIOWrapper
 from textwrap import TextWrapper
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lenet1998.errors import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -54,10 +56,18 @@ def printable(text: str) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A terminal keeps its width; any other output has room for 100 columns."""
-    from rich.console import Console
+    """A terminal keeps its width; any other output has room for 100 columns.
 
-    shown = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    Of what it is given as text, a caption or a cell too, no control character comes through.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    class Visible(Console):
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str(visible(text), **options)
+
+    shown = Visible(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not shown.is_terminal:
         shown.width = 100
     return shown
