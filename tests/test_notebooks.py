@@ -26,6 +26,7 @@ nbformat = pytest.importorskip("nbformat", reason="needs nbformat to read notebo
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = notebooks.NOTEBOOKS
 RESULTS = REPOSITORY / "notebooks" / "5_results.ipynb"
+QUESTIONS = REPOSITORY / "notebooks" / "6_questions.ipynb"
 PATIENCE = 600  # seconds for one notebook: some ten times what it takes, kernels compiled or not
 OF_A_MACHINE = re.compile(r"(?<![\w.])/(home|root|tmp|Users|usr|var|work)/|[A-Z]:\\|0x[0-9a-f]{8}")
 
@@ -119,6 +120,15 @@ def test_ends_with_three_exercises(file: Path) -> None:
     source = nbformat.read(file, as_version=4).cells[-1].source
     assert source.startswith("## Exercises")
     assert re.findall(r"^(\d)\. ", source, re.MULTILINE) == ["1", "2", "3"]
+
+
+def test_each_question_has_a_short_answer_and_code_that_shows_it() -> None:
+    _, _, *answers, _ = nbformat.read(QUESTIONS, as_version=4).cells
+    for text, code in zip(answers[::2], answers[1::2], strict=True):
+        question, _, answer = text.source.partition("\n\n")
+        assert re.fullmatch(r"## .*\?", question) and code.cell_type == "code", question
+        assert len(answer) <= 500, f"{question}: more than five lines of 100 characters"
+        assert len(code.source.splitlines()) <= 15, question
 
 
 def test_what_is_kept_is_light_and_says_nothing_of_the_machine() -> None:
