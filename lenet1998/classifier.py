@@ -34,9 +34,7 @@ __all__ = ["LeNet5Classifier"]
 Array = npt.NDArray[Any]
 
 _MANY = 10  # images that are not faint all of them, if their scale is right
-_PICTURE = (
-    64  # features, from which on a square of them is taken for an image: that of UCI's digits
-)
+_PICTURE = 64  # features at least of what is taken for an image, as UCI's digits have
 
 _SIGNS = "".join(char for char in CHARACTERS[:-1] if char not in DIGITS + ascii_letters)
 _IN_TURN = DIGITS + ascii_letters + _SIGNS

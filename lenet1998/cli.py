@@ -108,6 +108,8 @@ def options(
     log = logging.getLogger("lenet1998")
     log.setLevel(logging.INFO)
     log.handlers = [_Lines()]
+    # Where it keeps its fonts is its own affair: it tells of each home that can't be written.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 
 @app.command()

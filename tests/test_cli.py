@@ -303,6 +303,20 @@ def test_predict_draws_the_layers_of_lenet5_alone(handwriting, lenet1998):
     assert status == 1 and "a file is where a folder must be" in errors
 
 
+def test_drawing_says_nothing_of_a_home_that_cannot_be_written(handwriting, tmp_path):
+    command = [sys.executable, "-m", "lenet1998.cli", "predict", handwriting / "seven.png"]
+    unset = {"MPLCONFIGDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"}
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    done = subprocess.run(
+        [*command, "--show", tmp_path],
+        env={**environment, "HOME": os.devnull},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == "" and (tmp_path / "seven-layers.png").exists()
+
+
 def test_networks_are_named_in_every_way(finished, handwriting, lenet1998):
     folder, _ = finished
     load("lenet5-modern").save_pretrained(handwriting / "saved")

@@ -66,6 +66,15 @@ def test_commands_that_need_no_network_import_no_torch(
     assert done.returncode == 0 and done.stdout
 
 
+def test_predict_imports_no_matplotlib() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "lenet1998.cli", "predict", "absent.png"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "absent.png: no such file" in done.stderr and "| torch\n" in done.stderr.replace(
+        "  ", ""
+    )
+    assert not re.search(r"\| +matplotlib", done.stderr)
+
+
 @pytest.mark.parametrize("package", LAZY)
 def test_all_names_are_fetched_at_once_for_the_api_reference(package: str) -> None:
     code = f"import {package} as package; print(*{{*package.__all__}} - vars(package).keys())"

@@ -26,6 +26,7 @@ nbformat = pytest.importorskip("nbformat", reason="needs nbformat to read notebo
 REPOSITORY = Path(__file__).resolve().parents[1]
 NOTEBOOKS = notebooks.NOTEBOOKS
 RESULTS = REPOSITORY / "notebooks" / "5_results.ipynb"
+QUESTIONS = REPOSITORY / "notebooks" / "6_questions.ipynb"
 PATIENCE = 600  # seconds for one notebook: some ten times what it takes, kernels compiled or not
 OF_A_MACHINE = re.compile(r"(?<![\w.])/(home|root|tmp|Users|usr|var|work)/|[A-Z]:\\|0x[0-9a-f]{8}")
 
@@ -98,7 +99,7 @@ def assert_was_run(notebook: Any) -> None:
     assert counts == list(range(1, len(counts) + 1))
 
 
-def bytes_of_pictures(notebook: NotebookNode) -> int:
+def bytes_of_pictures(notebook: Any) -> int:
     return sum(len(data["image/png"]) for data in notebooks.pictures(notebook))
 
 
@@ -125,6 +126,15 @@ def test_ends_with_three_exercises(file: Path) -> None:
     assert re.findall(r"^(\d)\. ", source, re.MULTILINE) == ["1", "2", "3"]
 
 
+def test_each_question_has_a_short_answer_and_code_that_shows_it() -> None:
+    _, _, *answers, _ = nbformat.read(QUESTIONS, as_version=4).cells
+    for text, code in zip(answers[::2], answers[1::2], strict=True):
+        question, _, answer = text.source.partition("\n\n")
+        assert re.fullmatch(r"## .*\?", question) and code.cell_type == "code", question
+        assert len(answer) <= 500, f"{question}: more than five lines of 100 characters"
+        assert len(code.source.splitlines()) <= 15, question
+
+
 def test_what_is_kept_is_light_and_says_nothing_of_the_machine() -> None:
     def picture(width: int) -> str:
         content = io.BytesIO()
@@ -148,5 +158,5 @@ def test_what_is_kept_is_light_and_says_nothing_of_the_machine() -> None:
     widths = [Image.open(io.BytesIO(base64.b64decode(png))).width for png in pictures]
     assert widths[0] == widths[1] in dict(notebooks.SIZES) and widths[2] == 50
     notebook.cells[0].outputs *= 10
-    with pytest.raises(ValueError, match="bytes, expected fewer"):
+    with pytest.raises(ValueError, match="bytes of pictures, expected fewer"):
         notebooks.as_kept(notebook)

@@ -18,9 +18,7 @@ from lenet1998.models.saved import load, read_origin
 from lenet1998.reading.pictures import NotOneDigit, read_picture
 from lenet1998.reading.predict import PictureReading, default_network, read_files
 from lenet1998.reading.predict import predict as read
-from lenet1998.report.plots import png
 from lenet1998.report.sections import Document, Outcome, Section
-from lenet1998.report.views import layer_maps
 
 
 class LayersError(Failure, TypeError):
@@ -109,6 +107,9 @@ class _Drawer:
         self._net, self._folder, self._written = net, make_folder(folder), set[Path]()
 
     def __call__(self, file: str, inputs: Tensor) -> Path:
+        from lenet1998.report.plots import png  # Matplotlib is slow to import
+        from lenet1998.report.views import layer_maps
+
         number, name = 1, Path(file).stem
         while (drawn := self._folder / f"{name}-layers.png") in self._written:
             number += 1
