@@ -150,7 +150,7 @@ def kept(folder):
         if file.name == METRICS:
             return [line.split(",")[:5] for line in file.read_text().splitlines()]
         if file.suffix == ".json":
-            timeless = lambda of: {k: v for k, v in of.items() if "seconds" not in k}  # noqa: E731
+            timeless = lambda of: {k: v for k, v in of.items() if "second" not in k}  # noqa: E731
             return json.loads(file.read_text(), object_hook=timeless)
         return file.suffix == ".html" or file.read_bytes()  # the pages say how long it took
 
