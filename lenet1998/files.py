@@ -2,8 +2,10 @@
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 
 from lenet1998.errors import Failure, in_words
@@ -11,6 +13,7 @@ from lenet1998.errors import Failure, in_words
 __all__ = ["FileError", "make_folder", "remove_parts", "write_atomically"]
 
 _PART = ".part"
+_LEFT = 60.0  # seconds after which nobody writes a part any more
 
 
 class FileError(Failure, OSError):
@@ -26,6 +29,7 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
     with _system_errors_of(path):
+        remove_parts(path, _LEFT)
         handle, scratch = tempfile.mkstemp(_PART, f".{path.name}.", path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -51,10 +55,15 @@ def make_folder(path: str | Path) -> Path:
     return Path(path)
 
 
-def remove_parts(path: Path) -> None:
-    """Remove what a process left that was killed as it wrote a file; no other may write it now."""
-    for scratch in path.parent.glob(f".{path.name}.*{_PART}"):
-        scratch.unlink(missing_ok=True)
+def remove_parts(path: Path, age: float = 0.0) -> None:
+    """Remove what a process left that was killed as it wrote a file, at least so many seconds ago.
+
+    With an age of 0 no other may write the file now.
+    """
+    for scratch in path.parent.glob(f".{escape(path.name)}.*{_PART}"):
+        with suppress(FileNotFoundError):  # another was faster
+            if time.time() - scratch.stat().st_mtime >= age:
+                scratch.unlink()
 
 
 @contextmanager

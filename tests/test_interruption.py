@@ -1,25 +1,43 @@
 """Whatever stops a run, what it has written is whole, and resumed it ends with the same bytes."""
 
+import json
 import multiprocessing
 import os
 import random
+import re
 import resource
+import signal
 import subprocess
+import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 
 import pytest
 
+from lenet1998.cli import app
+from lenet1998.commands import compare, paper, reproduce, study  # noqa: F401  before the forks
 from lenet1998.data import load_dataset
 from lenet1998.evidence import fig05
-from lenet1998.files import FileError, write_atomically
+from lenet1998.files import write_atomically
 from lenet1998.learning import Recipe, RunError, train
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import LOCK, METRICS, RECIPE, Run, alone_in
+from lenet1998.runs.task import train_task_for
 
+CAMPAIGN = "LENET1998_KILLS" in os.environ
 KILLS = int(os.environ.get("LENET1998_KILLS", "5"))  # 25 and more, as a campaign
 PASSES = 4
+STOPS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM)
+COMMANDS = {
+    "reproduce": "reproduce --passes 4",
+    "reproduce, torch": "reproduce --passes 2 --engine torch",
+    "study": "study --seeds 3 --passes 3 --jobs 2",
+    "paper": "paper --quick --only fig05 --jobs 1",
+    "compare": "compare lenet5-classic --train --seeds 2 --jobs 1",
+}
+EVERYDAY = ("reproduce", "paper")
 # A process that is a copy of this one has Numba's programs: it trains at once.
 FORK = multiprocessing.get_context("fork")
 NOBODY = 65534
@@ -32,17 +50,23 @@ def digits():
 
 @pytest.fixture(scope="module")
 def straight(digits, tmp_path_factory):
-    """A run that nothing stops, and the seconds that it takes."""
-    folder = tmp_path_factory.mktemp("straight")
-    train(Recipe(), digits, passes=1)  # compiled before the clock starts
-    started = time.perf_counter()
-    train(Recipe(), digits, passes=PASSES, folder=folder)
-    return folder, time.perf_counter() - started
+    """By engine: its digits, a run that nothing stops, and the seconds that it takes."""
+
+    @cache
+    def of(engine):
+        few = digits if engine == "fused" else digits.first(60, 20)
+        folder = tmp_path_factory.mktemp("straight")
+        train(Recipe(), few, passes=1, engine=engine)  # compiled before the clock starts
+        started = time.perf_counter()
+        train(Recipe(), few, passes=PASSES, engine=engine, folder=folder)
+        return few, folder, time.perf_counter() - started
+
+    return of
 
 
-def go_on(digits, folder):
+def go_on(digits, folder, engine="fused"):
     resume = (folder / WEIGHTS).exists()
-    return train(Recipe(), digits, passes=PASSES, folder=folder, resume=resume)
+    return train(Recipe(), digits, passes=PASSES, engine=engine, folder=folder, resume=resume)
 
 
 def results(folder):
@@ -74,19 +98,137 @@ def in_a_process(work, prepare=lambda: None):
     return said
 
 
+@pytest.mark.parametrize("engine", ["fused", "torch"] if CAMPAIGN else ["fused"])
 @pytest.mark.parametrize("seed", range(KILLS))
-def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(digits, straight, tmp_path, seed):
-    whole, seconds = straight
+def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(straight, tmp_path, engine, seed):
+    digits, whole, seconds = straight(engine)
     chance = random.Random(seed)
-    for _ in range(2):
-        process = FORK.Process(target=go_on, args=(digits, tmp_path))
+    for stop in chance.sample(STOPS, 2):
+        process = FORK.Process(target=go_on, args=(digits, tmp_path, engine))
         process.start()
         process.join(chance.uniform(0, seconds))
-        process.kill()
+        if process.is_alive():
+            os.kill(process.pid, stop)
         process.join()
-    assert len(go_on(digits, tmp_path).records) == PASSES
+    assert len(go_on(digits, tmp_path, engine).records) == PASSES
     assert results(tmp_path) == results(whole)
     assert {file.name for file in tmp_path.iterdir()} == {METRICS, RECIPE, WEIGHTS}
+
+
+def begin(name, folder):
+    """A command of the command line, in a process of its own that is told to write to a folder.
+
+    It goes on with what it finds there; a run of `reproduce` asks for that.
+    """
+    command = [*COMMANDS[name].split(), "--data", "digits", "--output", str(folder)]
+    if (folder / WEIGHTS).exists():
+        command.append("--resume")
+
+    def do():
+        said = folder.parent / f"{folder.name}.said"
+        with open(said, "w", buffering=1) as err, open(os.devnull, "w") as out:
+            sys.stderr, sys.stdout = err, out
+            app(command)
+
+    process = FORK.Process(target=do)
+    process.start()
+    return process
+
+
+def ended(name, folder):
+    """The command's exit status, and the lines that it has said."""
+    process = begin(name, folder)
+    process.join()
+    said = (folder.parent / f"{folder.name}.said").read_text().splitlines()
+    return process.exitcode, [line for line in said if "compiling" not in line]
+
+
+def kept(folder):
+    """What a command has written, by name, without what the clock says."""
+
+    def content(file):
+        if file.name == METRICS:
+            return [line.split(",")[:5] for line in file.read_text().splitlines()]
+        if file.suffix == ".json":
+            timeless = lambda of: {k: v for k, v in of.items() if "second" not in k}  # noqa: E731
+            return json.loads(file.read_text(), object_hook=timeless)
+        return file.suffix == ".html" or file.read_bytes()  # the pages say how long it took
+
+    files = (file for file in folder.rglob("*") if file.is_file() and file.name != LOCK)
+    return {
+        str(file.relative_to(folder)): content(file) for file in files if file.suffix != ".part"
+    }
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """What a command comes to that nothing stops, and the seconds that it takes."""
+
+    @cache
+    def of(name):
+        folder = tmp_path_factory.mktemp("undisturbed") / "run"
+        started = time.perf_counter()
+        assert ended(name, folder) == (0, [])
+        return kept(folder), time.perf_counter() - started
+
+    return of
+
+
+commands = pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(
+            name,
+            marks=pytest.mark.skipif(
+                not CAMPAIGN and name not in EVERYDAY, reason="long: set LENET1998_KILLS=25"
+            ),
+        )
+        for name in COMMANDS
+    ],
+)
+
+
+@commands
+def test_a_command_stopped_at_any_moment_ends_with_the_same_bytes(undisturbed, tmp_path, name):
+    whole, seconds = undisturbed(name)
+    chance = random.Random(name)
+    for number in range(KILLS if CAMPAIGN else 1):
+        folder = tmp_path / str(number // 2)
+        process, stop = begin(name, folder), STOPS[number % 3]
+        process.join(chance.uniform(0, seconds))
+        if process.is_alive():
+            os.kill(process.pid, stop)
+        process.join()
+        if process.exitcode == 1 and stop == signal.SIGINT:
+            *_, last = (tmp_path / f"{folder.name}.said").read_text().splitlines()
+            assert last.startswith("lenet1998: stopped; finished work is kept")
+        time.sleep(1)  # forks begin sooner than a study's workers see that it is gone
+    for folder in {tmp_path / str(number // 2) for number in range(KILLS if CAMPAIGN else 1)}:
+        assert ended(name, folder) == (0, [])
+        assert kept(folder) == whole
+
+
+def test_the_workers_of_a_killed_study_end_with_it(monkeypatch):
+    ours, its = FORK.Pipe()
+
+    def long(task):
+        its.send(task)
+        time.sleep(100)
+
+    def studying():
+        FORK.Process(target=train_task_for, args=(os.getpid(), "begun")).start()
+        time.sleep(100)
+
+    monkeypatch.setattr("lenet1998.runs.task.train_task", long)
+    process = FORK.Process(target=studying)
+    process.start()
+    its.close()
+    assert ours.recv() == "begun"
+    process.kill()
+    process.join()
+    assert ours.poll(20)  # both ends that they had are closed
+    with pytest.raises(EOFError):
+        ours.recv()
 
 
 def no_large_files():
@@ -101,19 +243,45 @@ def test_a_full_disk_is_one_line_and_loses_no_pass(digits, straight, tmp_path):
     assert len(Run.load(tmp_path).records) == 2
     assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
     go_on(digits, tmp_path)
-    assert results(tmp_path) == results(straight[0])
+    assert results(tmp_path) == results(straight("fused")[1])
 
 
-def test_a_disk_of_200_kb_is_named(digits, tmp_path):
-    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "lenet1998", str(tmp_path)]
+@contextmanager
+def disk(folder, options):
+    """A disk of its own at a folder, in memory."""
+    mount = ["mount", "-t", "tmpfs", "-o", options, "lenet1998", str(folder)]
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("needs the right to mount a disk")
     try:
-        with pytest.raises(FileError, match=f"{WEIGHTS}: no space left .*; free some space"):
-            train(Recipe(), digits, passes=1, folder=tmp_path / "run")
-        assert {file.name for file in (tmp_path / "run").iterdir()} == {METRICS, RECIPE}
+        yield
     finally:
-        subprocess.run(["umount", str(tmp_path)], check=True)
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@commands
+def test_a_disk_that_is_full_is_one_line_and_what_was_done_is_kept(undisturbed, tmp_path, name):
+    whole, _ = undisturbed(name)
+    (place := tmp_path / "disk").mkdir()
+    few = name in ("study", "compare")  # of several runs' passes; else none
+    with disk(place, "size=600k" if few else "size=200k"):  # a network takes 240 kB
+        status, said = ended(name, place)
+        assert (status, len(said)) == (1, 1)
+        assert re.search(rf"{place}/.*: no space left on device; free some space", said[0])
+        assert bool([Run.load(file.parent) for file in place.rglob(WEIGHTS)]) == few
+        assert not [*place.rglob("*.part")]
+        larger = ["mount", "-o", "remount,size=50m", str(place)]
+        subprocess.run(larger, check=True)
+        assert ended(name, place) == (0, [])
+        assert kept(place) == whole
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_disk_that_is_read_only_is_one_line(tmp_path, name):
+    (place := tmp_path / "disk").mkdir()
+    with disk(place, "ro"):
+        status, said = ended(name, place)
+        assert (status, len(said)) == (1, 1)
+        assert re.search(f"{place}.*: read-only file system; give a place where you may", said[0])
 
 
 def test_a_folder_that_may_not_be_written_is_named(digits, tmp_path):

@@ -132,7 +132,7 @@ def test_every_reason_is_told_once(tmp_path, monkeypatch):
 
 def test_dying_workers_are_given_up_with_the_name_of_a_run(tmp_path, monkeypatch):
     class Dying:
-        def __init__(self, **options):
+        def __init__(self, *arguments, **options):
             pass
 
         def __call__(self, tasks):

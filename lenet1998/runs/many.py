@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
@@ -13,7 +14,7 @@ from lenet1998.learning.presets import named
 from lenet1998.learning.recipe import TrainingRecipe
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import Run, RunError, alone_in, check_same
-from lenet1998.runs.task import Ended, Task, load, train_task
+from lenet1998.runs.task import Ended, Task, load, train_task, train_task_for
 from lenet1998.runs.workers import Workers
 
 __all__ = ["run_folder", "train_many"]
@@ -166,9 +167,10 @@ def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Ended]:
     left = {task.index: task for task in tasks}
     losses = 0
     while left:
-        processes = Parallel(n_jobs=jobs, return_as="generator_unordered", batch_size=1)
+        processes = Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1)
+        call = delayed(train_task_for)
         try:
-            for ended in processes(delayed(train_task)(task) for task in list(left.values())):
+            for ended in processes(call(os.getpid(), task) for task in list(left.values())):
                 del left[ended.index]
                 losses = 0
                 yield ended

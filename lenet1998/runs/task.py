@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
+from threading import Thread
 from traceback import format_exception_only
 
 import torch
@@ -13,6 +16,8 @@ from lenet1998.data import Dataset, DatasetError, Source
 from lenet1998.learning.recipe import TrainingRecipe
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import RunError, train
+
+_GLANCE = 0.1  # seconds between a worker's looks at whether its study lives
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,31 @@ def train_task(task: Task) -> Ended:
     finally:
         torch.set_num_threads(threads)
     return Ended(task.index)
+
+
+def train_task_for(study: int, task: Task) -> Ended:
+    """`train_task` in a process of its own, which ends when the study's does.
+
+    A study that is killed cannot stop its workers: they would train on, and hold the folders in
+    which it is called again.
+
+    Args:
+        study: the process of the study, the parent of this one, or this one itself.
+        task: to be done.
+    """
+    if os.getpid() != study:
+        _end_with(study)
+    return train_task(task)
+
+
+@cache  # once in a process
+def _end_with(parent: int) -> None:
+    def watch() -> None:
+        while os.getppid() == parent:  # always so on Windows, which hands on no orphans
+            time.sleep(_GLANCE)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 @lru_cache(maxsize=1)  # MNIST is 290 MB
