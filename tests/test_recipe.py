@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -31,6 +32,16 @@ def test_absurd_seeds_are_refused(seed):
 def test_seeds_of_numpy_and_the_largest():
     assert json.loads(preset("paper", seed=np.int64(3)).to_json())["seed"] == 3
     preset("paper", seed=2**64 - 1).build()
+
+
+def test_numbers_of_numpy_and_whole_ones_become_the_fields_own():
+    recipe = Recipe(mu=np.float32(0.5), curvature_patterns=np.int64(3), penalty_scale=1)
+    assert from_json(recipe.to_json()) == recipe
+    assert [type(one) for one in (recipe.mu, recipe.penalty_scale)] == [float, float]
+    with pytest.raises(
+        ValueError, match="distortions: shear: Expected `float`, got `str`, got 'x'"
+    ):
+        Distortions(shear="x")
 
 
 def test_the_printed_schedule():
@@ -76,8 +87,28 @@ def test_json_round_trip(name):
         ),
         *(
             ({"schedule": ((1, 1e-3), (2, eta))}, f"eta of the schedule .*, got {eta!r}")
-            for eta in (0, -0.1, math.nan, math.inf, None, "a")
+            for eta in (0.0, -0.1, math.nan, math.inf)
         ),
+        *(
+            ({name: value}, f"recipe: {name}: Expected .*, got {re.escape(repr(value))}")
+            for name, value in (
+                ("mu", "a"),
+                ("mu", None),
+                ("mu", 1j),
+                ("curvature_patterns", 2.5),
+                ("schedule", ((1, None),)),
+                ("schedule", 3),
+                ("characters", 5),
+                ("fresh", 1),
+            )
+        ),
+        ({"mu": 10**400}, "recipe: mu: Number out of range"),
+        ({"mu": "\ud800"}, "recipe: mu: .*surrogates"),
+        *(
+            ({name: 1e308}, f"expected {name} .*1e30")
+            for name in ("init_bound", "j", "coefficient")
+        ),
+        ({"init_power": -1e308}, "expected init_power from -10 to 10"),
         ({"rule": "lbfgs"}, "rule 'sdlm' or 'sgd' or 'adam', got 'lbfgs'"),
         ({"training_patterns": 0}, "training_patterns >= 1 or None, got 0"),
         ({"inverted_pixels": 1.1}, "inverted_pixels from 0 to 1, got 1.1"),
@@ -149,9 +180,11 @@ def test_unknown_names_are_refused():
         from_json('{"optimiser": "adam", "mu": 0.1}')
 
 
-@pytest.mark.parametrize("text", ["[1]", "3", "null", "{", '{"mu": "small"}'])
+@pytest.mark.parametrize(
+    "text", ["[1]", "3", "null", "{", '{"mu": "small"}', '{"mu": "\\ud800"}', "[" * 100_000]
+)
 def test_what_is_no_recipe_is_refused(text):
-    for read in (Recipe.from_json, MinibatchRecipe.from_json, from_json):
+    for read in (Recipe.from_json, MinibatchRecipe.from_json):
         with pytest.raises(ValueError):
             read(text)
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from lenet1998 import catalogue, codes
 from lenet1998.data.distortions import Distortions
+from lenet1998.errors import settle_types
 from lenet1998.layers import Subsampling, TableConv2d
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.network import Network
@@ -24,6 +25,9 @@ __all__ = ["PRINTED_SCHEDULE", "MinibatchRecipe", "Recipe", "TrainingRecipe", "i
 
 PRINTED_SCHEDULE = ((1, 5e-4), (3, 2e-4), (6, 1e-4), (9, 5e-5), (13, 1e-5))
 """Section III.B: the global rate eta from each of these passes on."""
+
+
+_LARGEST = 1e30  # of a number that goes into float32, which ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class TrainingRecipe(ABC):
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
         self._expect(whole and 0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
-        object.__setattr__(self, "seed", int(self.seed))  # one of NumPy's has no place in JSON
+        settle_types(self, "recipe")
         catalogue.find(self.network)
 
     def build(self) -> Network:
@@ -79,7 +83,10 @@ class TrainingRecipe(ABC):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; ValueError as `from_values`, or for text that is no JSON."""
-        return cls.from_values(json.loads(text))
+        try:
+            return cls.from_values(json.loads(text))
+        except RecursionError as error:
+            raise ValueError("recipe: expected a JSON object, got one nested too deep") from error
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
@@ -88,7 +95,10 @@ class TrainingRecipe(ABC):
         Raises:
             ValueError: for what is no such object, an unknown field or a bad value.
         """
-        recipe = msgspec.convert(values, cls)
+        try:
+            recipe = msgspec.convert(values, cls)
+        except UnicodeError as error:
+            raise ValueError(f"recipe: expected text that UTF-8 can hold: {error}") from error
         unknown = list(_unknown(values, asdict(recipe)))
         if unknown:
             names = ", ".join(asdict(recipe))
@@ -190,10 +200,12 @@ class Recipe(TrainingRecipe):
         self._expect_one_of("order", "constant", "reshuffled")
         self._expect_one_of("rule", "sdlm", "sgd", "adam")
         for name in ("init_bound", "penalty_scale", "mu", "curvature_patterns"):
-            self._expect(0 < getattr(self, name) < math.inf, name, "> 0 and finite")
-        for name in ("init_power", "j", "coefficient"):
+            self._expect(0 < getattr(self, name) < _LARGEST, name, "> 0, below 1e30 and finite")
+        self._expect(abs(self.init_power) <= 10, "init_power", "from -10 to 10 and finite")
+        for name in ("j", "coefficient"):
             value = getattr(self, name)
-            self._expect(value is None or math.isfinite(value), name, "finite")
+            fits = value is None or abs(value) < _LARGEST
+            self._expect(fits, name, "below 1e30 and finite")
         of_all = self.training_patterns is None or self.training_patterns >= 1
         self._expect(of_all, "training_patterns", ">= 1 or None")
         self._expect(0 <= self.inverted_pixels <= 1, "inverted_pixels", "from 0 to 1")
