@@ -1,6 +1,9 @@
 """What can go wrong for reasons that a user can mend."""
 
 import errno
+from dataclasses import fields
+from functools import cache
+from typing import Any, get_type_hints
 
 _REMEDIES = {
     **dict.fromkeys(("ENOSPC", "EDQUOT"), "free some space, or write to another disk"),
@@ -28,6 +31,35 @@ def visible(text: str) -> str:
     The name of a file or of a data set may hold some, such as the escape that begins a command.
     """
     return text.translate(_SPELT_OUT)
+
+
+@cache
+def _types(kind: Any) -> dict[str, Any]:
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in fields(kind)}
+
+
+def settle_types(choices: Any, what: str) -> None:
+    """Make the fields of a frozen dataclass what they are declared to be, such as float for int.
+
+    Raises:
+        ValueError: for one that cannot be that; it names the field, as one of `what`.
+    """
+    import msgspec  # it and NumPy are slow to import, and the command line imports this module
+    import numpy as np
+
+    def plain(value: Any) -> Any:  # a scalar of NumPy's has no place in JSON
+        if isinstance(value, tuple | list):
+            return tuple(map(plain, value))
+        return value.item() if isinstance(value, np.generic) else value
+
+    for name, kind in _types(choices.__class__).items():
+        value = getattr(choices, name)
+        try:
+            held = msgspec.convert(plain(value), kind)
+        except ValueError as error:  # msgspec's, or of text that UTF-8 cannot hold
+            raise ValueError(f"{what}: {name}: {error}, got {value!r:.80}") from error
+        object.__setattr__(choices, name, held)
 
 
 class Failure(Exception):

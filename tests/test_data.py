@@ -471,6 +471,8 @@ def test_folder_without_mnist_is_an_error(tmp_path: Path) -> None:
         load_dataset(tmp_path)
     with pytest.raises(DatasetError, match="nowhere is not a folder"):
         load_dataset(tmp_path / "nowhere")
+    with pytest.raises(DatasetError, match="~nobody-of-this-name/x is not a folder"):
+        load_dataset("~nobody-of-this-name/x")
 
 
 # Damage

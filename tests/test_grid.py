@@ -70,7 +70,7 @@ def test_a_part_of_the_distortions_can_be_set():
         (["schedule=[[1,null]]"], r"`float`, got `null` - at `\$\.schedule\[0\]\[1\]`"),
         (['schedule=[[1,0.1],["a",0.2]]'], r"`int`, got `str` - at `\$\.schedule\[1\]\[0\]`"),
         (["schedule=[[1,0.1],[1,0.2]]"], "schedule of .first pass, eta. from pass 1 on, ascending"),
-        (["j=NaN"], "j finite"),
+        (["j=NaN"], "j below 1e30 and finite"),
         (["distortions=5"], r"`object`, got `int` - at `\$\.distortions`"),
         (['distortions={"twist":1}'], r"no field distortions\.twist"),
         (['distortions={"inverse_scale":[1]}'], r"length 2, got 1 - at .*inverse_scale`"),
@@ -82,6 +82,7 @@ def test_a_part_of_the_distortions_can_be_set():
         (['distortions={"shear":null}'], r"`float`, got `null` - at .*shear`"),
         (["network=lenet5-modern"], "network that ends in penalties"),
         (["rate=0.1"], "no field rate"),
+        (["order={}"], r"`str`, got `object` - at `\$\.order`"),
     ],
 )
 def test_what_cannot_be_set_is_named(settings, named):

@@ -572,6 +572,8 @@ def test_nothing_but_transparency() -> None:
         (np.zeros((0, 28)), "expected an array"),
         (np.zeros((2, 28, 28, 3)), "expected an array"),
         (torch.zeros(2, 28, 28), "expected an array"),
+        (torch.zeros(32, 32, device="meta"), "expected a dense tensor"),
+        (torch.zeros(28, 28).to_sparse(), "expected a dense tensor"),
         (np.full((28, 28), np.nan), "0 to 255"),
         (np.full((28, 28), np.inf), "0 to 255"),
         (np.full((28, 28), 256), "0 to 255"),
@@ -583,6 +585,11 @@ def test_nothing_but_transparency() -> None:
 def test_arrays_that_are_no_pictures(array: Any, expected: str) -> None:
     message = error_of(array)
     assert expected in message and f"{tuple(array.shape)}" in message
+
+
+def test_tensors_of_types_that_numpy_lacks(reference: Tensor) -> None:
+    values = torch.from_numpy(on_paper(four()))
+    assert distance(read_picture(values.to(torch.bfloat16)), reference) < 1
 
 
 @settings(deadline=None, max_examples=60)

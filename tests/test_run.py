@@ -317,6 +317,29 @@ def test_a_state_with_nan_is_refused(digits, tmp_path, of):
         train(Recipe(), digits, passes=2, folder=tmp_path, resume=True)
 
 
+@pytest.mark.parametrize(
+    ("harm", "message"),
+    [
+        (lambda run: setattr(run, "records", [replace(run.records[0], eta=True)]), "eta"),
+        (lambda run: setattr(run, "net", load("lenet5-modern")), "recipe's"),
+    ],
+)
+def test_a_log_or_network_that_is_not_the_recipes_is_refused(digits, tmp_path, harm, message):
+    run = train(Recipe(), digits, passes=1, folder=tmp_path)
+    harm(run)
+    run.save(tmp_path)
+    with pytest.raises(RunError, match=message):
+        train(Recipe(), digits, passes=2, folder=tmp_path, resume=True)
+
+
+def test_a_state_that_does_not_fit_its_recipe_is_refused(digits, tmp_path):
+    run = train(TODAY, digits, passes=1, folder=tmp_path)
+    run.recipe, run.learner = TODAY, {"steps": torch.tensor(1)}
+    run.save(tmp_path)
+    with pytest.raises(RunError, match="state does not fit its recipe: 'generator'"):
+        train(TODAY, digits, folder=tmp_path, resume=True)
+
+
 def test_a_state_without_records_does_not_start_again_on_trained_weights(digits, tmp_path):
     run = train(Recipe(), digits, passes=1, folder=tmp_path)
     run.records.clear()

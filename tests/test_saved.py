@@ -213,6 +213,7 @@ def test_a_flipped_bit_is_refused_wherever_it_is(run: Path, tmp_path: Path) -> N
         {"lenet1998": "[]"},
         {"lenet1998": "{"},
         {"lenet1998": '{"network": "lenet5-classic"}'},
+        {"lenet1998": "[" * 100_000},
         {"lenet1998": '{"network": "lenet5-classic", "log": [], "weather": "fine"}'},
     ],
 )
@@ -232,10 +233,25 @@ def test_a_file_that_does_not_say_what_it_holds_is_named(
         (lambda net: setattr(net, "c1", nn.Conv2d(1, 6, 3)), r"c1\.weight"),
         (lambda net: setattr(net, "c9", nn.Linear(2, 1)), r"c9\.weight"),
         (lambda net: setattr(net, "characters", "é"), "does not hold a lenet5-classic"),
+        (lambda net: net.f6.double(), r"one dtype, got torch\.float32, torch\.float64"),
+        (lambda net: net.f6.to(torch.float8_e4m3fn), "does not hold a lenet5-classic"),
+        (lambda net: setattr(net, "penalty_scale", -0.5), "penalty_scale > 0"),
+        (lambda net: setattr(net, "j", "x"), "does not hold a lenet5-classic"),
         (lambda net: nn.init.constant_(net.f6.bias, torch.nan), r"NaN or infinite .* f6\.bias"),
         (lambda net: nn.init.constant_(net.s2.bias, -torch.inf), r"NaN or infinite .* s2\.bias"),
     ],
-    ids=["missing", "another shape", "one too many", "arguments", "NaN", "infinity"],
+    ids=[
+        "missing",
+        "another shape",
+        "one too many",
+        "arguments",
+        "two dtypes",
+        "eight bits",
+        "negative scale",
+        "j is text",
+        "NaN",
+        "infinity",
+    ],
 )
 def test_parameters_that_do_not_fit_are_named(
     tmp_path: Path, change: Callable[[LeNet5Classic], None], reason: str

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lenet1998.data.field import BACKGROUND, FIELD
+from lenet1998.errors import settle_types
 
 __all__ = ["INTERPOLATIONS", "LEANING", "Distortions", "distort"]
 
@@ -61,6 +62,7 @@ class Distortions:
     interpolation: str = "bilinear"
 
     def __post_init__(self) -> None:
+        settle_types(self, "distortions")
         scale = self.inverse_scale
         if len(scale) != 2 or not 0 < scale[0] <= scale[1] < math.inf:
             raise ValueError(

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from os.path import expanduser
 from pathlib import Path
 
 from lenet1998.data import digits, mnist, qmnist
@@ -51,7 +52,7 @@ def load_dataset(
         raw = mnist.find_or_download(announce, mnist.QMNIST)
         return qmnist.read_qmnist(raw, str(source))
     if source not in ("auto", "mnist"):
-        return mnist.read_mnist(_named_folder(Path(source).expanduser()), announce)
+        return mnist.read_mnist(_named_folder(Path(expanduser(source))), announce)
     try:
         raw = mnist.find_or_download(announce)
     except mnist.MnistUnavailable as error:
@@ -88,7 +89,7 @@ class Source:
         if place == "auto":
             place = "digits" if dataset.name.startswith(digits.NAME) else "mnist"
         elif place not in ("digits", "mnist", *qmnist.TEST_PARTS):
-            place = str(Path(place).expanduser().resolve())
+            place = str(Path(expanduser(place)).resolve())
         return replace(self, place=place)
 
 

@@ -6,8 +6,8 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from numbers import Integral, Real
+from dataclasses import asdict, dataclass, field, replace
+from numbers import Integral
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -16,6 +16,7 @@ from torch import nn
 
 from lenet1998 import catalogue, codes
 from lenet1998.data.distortions import Distortions
+from lenet1998.errors import settle_types
 from lenet1998.layers import Subsampling, TableConv2d
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.network import Network
@@ -24,6 +25,9 @@ __all__ = ["PRINTED_SCHEDULE", "MinibatchRecipe", "Recipe", "TrainingRecipe", "i
 
 PRINTED_SCHEDULE = ((1, 5e-4), (3, 2e-4), (6, 1e-4), (9, 5e-5), (13, 1e-5))
 """Section III.B: the global rate eta from each of these passes on."""
+
+
+_LARGEST = 1e30  # of a number that goes into float32, which ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,7 @@ class TrainingRecipe(ABC):
     def __post_init__(self) -> None:
         whole = isinstance(self.seed, Integral) and not isinstance(self.seed, bool)
         self._expect(whole and 0 <= self.seed < 2**64, "seed", "a whole number from 0 to 2^64 - 1")
-        for one in fields(self):
-            self._expect_kind(one.name, *str(one.type).split(" | "))
+        settle_types(self, "recipe")
         catalogue.find(self.network)
 
     def build(self) -> Network:
@@ -80,7 +83,10 @@ class TrainingRecipe(ABC):
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read what `to_json` wrote; ValueError as `from_values`, or for text that is no JSON."""
-        return cls.from_values(json.loads(text))
+        try:
+            return cls.from_values(json.loads(text))
+        except RecursionError as error:
+            raise ValueError("recipe: expected a JSON object, got one nested too deep") from error
 
     @classmethod
     def from_values(cls, values: Any) -> Self:
@@ -89,7 +95,10 @@ class TrainingRecipe(ABC):
         Raises:
             ValueError: for what is no such object, an unknown field or a bad value.
         """
-        recipe = msgspec.convert(values, cls)
+        try:
+            recipe = msgspec.convert(values, cls)
+        except UnicodeError as error:
+            raise ValueError(f"recipe: expected text that UTF-8 can hold: {error}") from error
         unknown = list(_unknown(values, asdict(recipe)))
         if unknown:
             names = ", ".join(asdict(recipe))
@@ -99,20 +108,6 @@ class TrainingRecipe(ABC):
     def _expect(self, holds: bool, name: str, words: str) -> None:
         if not holds:
             raise ValueError(f"recipe: expected {name} {words}, got {getattr(self, name)!r}")
-
-    def _expect_kind(self, name: str, kind: str, *optional: str) -> None:
-        """See that a number is one; make one of NumPy's, which has no place in JSON, Python's."""
-        value = getattr(self, name)
-        if kind not in ("int", "float", "bool") or (optional and value is None):
-            return
-        if kind == "bool":
-            self._expect(isinstance(value, bool), name, "True or False")
-            return
-        words = "a whole number" if kind == "int" else "a number"
-        is_one = isinstance(value, Integral if kind == "int" else Real)
-        self._expect(is_one and not isinstance(value, bool), name, words)
-        plain = int(value) if isinstance(value, Integral) else float(value)
-        object.__setattr__(self, name, plain)
 
     def _expect_one_of(self, name: str, *allowed: str) -> None:
         self._expect(getattr(self, name) in allowed, name, " or ".join(map(repr, allowed)))
@@ -205,29 +200,27 @@ class Recipe(TrainingRecipe):
         self._expect_one_of("order", "constant", "reshuffled")
         self._expect_one_of("rule", "sdlm", "sgd", "adam")
         for name in ("init_bound", "penalty_scale", "mu", "curvature_patterns"):
-            self._expect(0 < getattr(self, name) < math.inf, name, "> 0 and finite")
-        for name in ("init_power", "j", "coefficient"):
+            self._expect(0 < getattr(self, name) < _LARGEST, name, "> 0, below 1e30 and finite")
+        self._expect(abs(self.init_power) <= 10, "init_power", "from -10 to 10 and finite")
+        for name in ("j", "coefficient"):
             value = getattr(self, name)
-            self._expect(value is None or math.isfinite(value), name, "finite")
+            fits = value is None or abs(value) < _LARGEST
+            self._expect(fits, name, "below 1e30 and finite")
         of_all = self.training_patterns is None or self.training_patterns >= 1
         self._expect(of_all, "training_patterns", ">= 1 or None")
         self._expect(0 <= self.inverted_pixels <= 1, "inverted_pixels", "from 0 to 1")
         self._expect(self.distorted_copies >= 0, "distorted_copies", ">= 0")
         passes = [first for first, _ in self.schedule]
-        whole = all(isinstance(at, Integral) and not isinstance(at, bool) for at in passes)
-        ascends = whole and passes[:1] == [1] and passes == sorted(set(passes))
+        ascends = passes[:1] == [1] and passes == sorted(set(passes))
         self._expect(ascends, "schedule", "of (first pass, eta) from pass 1 on, ascending")
         if (given := self.characters) is not None:
             # The last of Fig. 3's characters is blank too, and so has the code of the first.
             differ = 0 < len(given) == len(set(given) & set(codes.CHARACTERS[:-1]))
             self._expect(differ, "characters", "of ASCII 32 to 126, each once, or None")
         for _, eta in self.schedule:
-            is_number = isinstance(eta, Real) and not isinstance(eta, bool)
-            if not (is_number and 0 < eta < math.inf):
+            if not 0 < eta < math.inf:
                 words = "expected every eta of the schedule > 0 and finite"
                 raise ValueError(f"recipe: {words}, got {eta!r}")
-        plain = tuple((int(first), float(eta)) for first, eta in self.schedule)
-        object.__setattr__(self, "schedule", plain)
 
     def build(self) -> Network:
         arguments: dict[str, Any] = {"penalty_scale": self.penalty_scale, "j": self.j}

@@ -1,5 +1,6 @@
 """Networks of the 1998 kind: a chain of layers that ends in penalties."""
 
+import math
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -22,6 +23,10 @@ class ChainNetwork(Network):
         penalty_scale: of the penalties in the loss: 1 for eq. 7 as printed, 0.5 in the authors'
             software.
         j: penalty of the rubbish class on that scale.
+
+    Raises:
+        ValueError, TypeError: for a penalty scale that is not above 0 and finite, or a j that is no
+            number.
     """
 
     TRAINED_LAYERS: ClassVar[tuple[str, ...]]
@@ -32,6 +37,9 @@ class ChainNetwork(Network):
 
     def __init__(self, *, penalty_scale: float = 0.5, j: float = 1.0) -> None:
         super().__init__()
+        if not 0 < penalty_scale < math.inf or math.isnan(j):
+            expected = "a penalty_scale > 0 and finite, and a number for j"
+            raise ValueError(f"expected {expected}, got {penalty_scale} and {j}")
         self.penalty_scale = penalty_scale
         self.j = j
 

@@ -112,17 +112,20 @@ def read(file: Path) -> tuple[Network, Origin, dict[str, Tensor]]:
     if _digest(origin, tensors) != origin.sha256:
         what = "its values are not those that were saved"
         raise WeightsError(f"{file} is damaged: {what}; get it again")
-    unfinite = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
-    if unfinite:
-        raise WeightsError(f"{file} holds NaN or infinite values in {', '.join(unfinite)}")
-    of_learner = [name for name in tensors if name.startswith(_LEARNER)]
-    learner = {name.removeprefix(_LEARNER): tensors.pop(name) for name in of_learner}
     try:
+        unfinite = [name for name, tensor in tensors.items() if not torch.isfinite(tensor).all()]
+        if unfinite:
+            raise WeightsError(f"{file} holds NaN or infinite values in {', '.join(unfinite)}")
+        of_learner = [name for name in tensors if name.startswith(_LEARNER)]
+        learner = {name.removeprefix(_LEARNER): tensors.pop(name) for name in of_learner}
         net = catalogue.find(origin.network).build(**origin.arguments)
         net.load_state_dict(tensors, assign=True)
+        kinds = {str(one.dtype) for one in tensors.values() if one.is_floating_point()}
+        if len(kinds) > 1:
+            raise ValueError(f"expected parameters of one dtype, got {', '.join(sorted(kinds))}")
     except (RuntimeError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"{file} does not hold a {origin.network}: {reason}") from error
+        reason = " ".join(f"{origin.network}: {error}".split())
+        raise WeightsError(f"{file} does not hold a {reason}") from error
     return net.eval(), origin, learner
 
 
@@ -141,7 +144,7 @@ def read_origin(source: str | Path) -> Origin:
         return Origin(**{**values, "log": tuple(values["log"])})
     except OSError as error:
         raise WeightsError(f"{file} cannot be read: {error}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, RecursionError, TypeError, ValueError) as error:
         expected = "expected a safetensors file that lenet1998 saved"
         raise WeightsError(f"{file} does not say which network it holds: {expected}") from error
 

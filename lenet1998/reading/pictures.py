@@ -111,6 +111,7 @@ def _name(source: AnyPicture) -> str:
 def _is_network_input(tensor: Tensor) -> bool:
     """Levels below 0 occur in no picture."""
     one_field = tensor.shape[-2:] == (FIELD, FIELD) and tensor.numel() == FIELD**2
+    one_field = one_field and tensor.layout == torch.strided and not tensor.is_meta
     return one_field and tensor.is_floating_point() and -0.2 < tensor.min().item() < 0
 
 
@@ -209,7 +210,11 @@ def _from_array(source: npt.NDArray[np.generic] | Tensor, name: str) -> Image.Im
     """An array or tensor as a picture in mode RGB."""
     values = source
     if isinstance(values, Tensor):
+        if values.is_meta or values.layout != torch.strided:
+            raise ImageError(f"{name}: expected a dense tensor with values")
         values = values.detach().cpu()
+        if values.is_floating_point():  # NumPy has no bfloat16
+            values = values.to(torch.float32)
         values = (values.movedim(0, -1) if values.ndim == 3 else values).numpy()
     channels = values.shape[2] if values.ndim == 3 else 1
     if values.ndim not in (2, 3) or channels not in (1, 3, 4) or not values.size:

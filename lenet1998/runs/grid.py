@@ -69,7 +69,9 @@ def _changed(recipe: TrainingRecipe, values: dict[str, Any]) -> TrainingRecipe:
     """The recipe with these values, named after those that are not its own already."""
     old = asdict(recipe)
     new = {
-        name: {**old[name], **value} if isinstance(value, dict) and old.get(name) else value
+        name: {**old[name], **value}
+        if isinstance(value, dict) and isinstance(old.get(name), dict)
+        else value
         for name, value in values.items()
     }
     try:

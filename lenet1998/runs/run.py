@@ -12,9 +12,11 @@ from dataclasses import asdict, dataclass, field, fields
 from numbers import Integral
 from pathlib import Path
 
+import msgspec
 from filelock import FileLock, Timeout
 from torch import Tensor
 
+from lenet1998 import catalogue
 from lenet1998.data import Dataset, load_dataset
 from lenet1998.errors import Failure, in_words
 from lenet1998.files import FileError, make_folder, remove_parts, write_atomically
@@ -131,14 +133,16 @@ class Run:
             if origin.recipe is None or origin.dataset is None or not origin.log:
                 raise RunError(f"{file} is a network without the log of a run: delete it")
             times = _times(folder / METRICS)
+            recipe = from_values(origin.recipe)
+            if not isinstance(net, catalogue.find(recipe.network).kind):
+                raise RunError(f"{file} holds a {origin.network}, not its recipe's: delete it")
+            log = [{**one, **times.get(one["number"], {})} for one in origin.log]
             return cls(
                 net=net,
-                recipe=from_values(origin.recipe),
+                recipe=recipe,
                 dataset_name=origin.dataset,
                 engine=origin.engine or "",
-                records=[
-                    PassRecord(**{**one, **times.get(one["number"], {})}) for one in origin.log
-                ],
+                records=msgspec.convert(log, list[PassRecord]),
                 learner=learner,
             )
         except (saved.WeightsError, KeyError, TypeError, ValueError) as error:
@@ -340,7 +344,11 @@ def learner_for(run: Run, dataset: Dataset) -> Learner:
         assert isinstance(run.recipe, Recipe) and isinstance(run.net, ChainNetwork)
         learner = OnlineLearner(trainer_for(run.net, run.recipe, run.engine), dataset)
     if run.learner:
-        learner.resume(run.learner)
+        try:
+            learner.resume(run.learner)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"the run's state does not fit its recipe: {reason}") from error
     return learner
 
 
