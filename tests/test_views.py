@@ -134,7 +134,7 @@ def test_misread_digits_are_the_chosen_ones() -> None:
 
 
 def test_misread_digits_leave_out_the_padding_only() -> None:
-    image = torch.arange(32.0 * 32).view(1, 1, 32, 32)
+    image = torch.arange(1024.0).view(1, 1, 32, 32) / 1024
     zero = torch.zeros(1, dtype=torch.int64)
     (picture,) = drawn(misread_digits(dataset_of("MNIST", image, zero), {0: 1}))
     assert torch.equal(picture, image[0, 0, 2:30, 2:30])
