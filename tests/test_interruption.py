@@ -98,7 +98,7 @@ def in_a_process(work, prepare=lambda: None):
     return said
 
 
-@pytest.mark.parametrize("engine", ["fused", "torch"] if CAMPAIGN else ["fused"])
+@pytest.mark.parametrize("engine", ["fused", "torch"])
 @pytest.mark.parametrize("seed", range(KILLS))
 def test_a_run_killed_at_any_moment_ends_with_the_same_bytes(straight, tmp_path, engine, seed):
     digits, whole, seconds = straight(engine)

@@ -187,6 +187,15 @@ def test_what_a_folder_says_is_what_the_records_say(digits, tmp_path):
     assert log(Run.load(tmp_path)) == log(run)
 
 
+def test_a_resumed_run_of_pytorch_ends_with_the_same_bits(digits, tmp_path):
+    few = digits.first(40, 10)
+    whole = train(Recipe(), few, passes=3, engine="torch")
+    for after in (1, 2):
+        train(Recipe(), few, passes=after, engine="torch", folder=tmp_path / str(after))
+        options = {"engine": "torch", "folder": tmp_path / str(after), "resume": True}
+        assert same_network(train(Recipe(), few, passes=3, **options).net, whole.net)
+
+
 def test_the_clock_of_a_resumed_run_goes_on(digits, tmp_path):
     first = train(Recipe(), digits, passes=1, folder=tmp_path).records[0]
     again, second = train(Recipe(), digits, passes=2, folder=tmp_path, resume=True).records

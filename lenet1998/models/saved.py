@@ -106,7 +106,9 @@ def read(file: Path) -> tuple[Network, Origin, dict[str, Tensor]]:
 
     origin = read_origin(file)
     try:
-        tensors = load_file(file)
+        # Each in memory of its own: where it lies in the file is no multiple of a vector's length,
+        # and PyTorch's last bit may depend on that, so that a resumed run would.
+        tensors = {name: tensor.clone() for name, tensor in load_file(file).items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{file} is damaged or cut off: {error}") from error
     if _digest(origin, tensors) != origin.sha256:
