@@ -326,7 +326,7 @@ def _one_mark(ink: Pixels) -> Pixels:
     around another is a frame.
 
     Raises:
-        NotOneDigitError: another mark is as large as a digit beside this one.
+        NotOneDigitError: another mark, or others together, are as large as a digit beside this one.
     """
     labels, count = ndimage.label(ink > 0, np.ones((3, 3)))
     mass = np.bincount(labels.ravel(), ink.ravel(), count + 1)
@@ -349,7 +349,7 @@ def _one_mark(ink: Pixels) -> Pixels:
         return np.where(labels == largest, ink, np.float32(0))
     distance = ndimage.distance_transform_cdt(labels != largest)
     gaps = ndimage.minimum(distance, labels, others) / side
-    kept = [largest]
+    kept, far = [largest], 0.0
     for other, gap in zip(others, gaps, strict=True):
         size = sides[other] / side
         if size > 1 and _encloses(labels == other, box):
@@ -360,6 +360,10 @@ def _one_mark(ink: Pixels) -> Pixels:
             raise NotOneDigitError("several marks, each as large as a digit")
         if gap < 0.2:
             kept.append(other)
+        elif inside[other]:
+            far += mass[other]
+    if far > 0.5 * mass[kept].sum():  # digits may be broken into pieces that are small each
+        raise NotOneDigitError("several marks, together as large as a digit")
     return np.where(np.isin(labels, kept), ink, np.float32(0))
 
 
