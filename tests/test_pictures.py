@@ -554,6 +554,13 @@ def test_several_digits_are_no_digit() -> None:
     assert not_one_digit(np.hstack([four()[:, :150]] * 3)).startswith("several marks")
 
 
+def test_a_second_digit_in_small_pieces_is_no_digit() -> None:
+    whole, broken = four()[:, :150], four()[:, :150].copy()
+    for at in range(0, 200, 25):
+        broken[at : at + 6] = broken[:, at : at + 6] = 0
+    assert not_one_digit(np.hstack([whole, broken, broken])).startswith("several marks, together")
+
+
 def test_a_blob_is_no_digit() -> None:
     y, x = np.mgrid[-100:100, -100:100]
     for squeezed in (1.0, 0.7):

@@ -12,11 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import register_jitable
 from torch import nn
 
 from lenet1998.kernels.full import lay_out_full
-from lenet1998.kernels.known import depends_on, overload_for
+from lenet1998.kernels.known import called_by_kernels, depends_on, overload_for
 from lenet1998.kernels.layout import (
     LANES,
     REGISTERS,
@@ -161,7 +160,7 @@ def _gradient_of_weights(plan: Convolution) -> Callable[..., None]:
     inputs, outputs, kernels, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
     end = outputs + plan.side * out_row
 
-    @register_jitable
+    @called_by_kernels
     @depends_on(plan)
     def of_weights(factors, errors, gradients) -> None:
         for row in range(0, kernel, kernel_rows):
@@ -190,7 +189,7 @@ def _gradient_of_weights(plan: Convolution) -> Callable[..., None]:
 def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
     """Each output sends its error back over its patch, through the mirrored weights."""
     if plan.mirror is None:
-        return register_jitable(lambda order, weights, states, errors: None)
+        return called_by_kernels(lambda order, weights, states, errors: None)
     row = whole(plan.patch_row)
     kernel, in_maps, padded = plan.kernel, plan.in_maps, plan.padded
     in_row, out_row, side = plan.in_row, plan.out_row, plan.side
@@ -214,7 +213,7 @@ def _gradient_of_inputs(plan: Convolution) -> Callable[..., None]:
     inputs, outputs, mirror, kind = plan.inputs, plan.outputs, plan.mirror, plan.squash_below
     size = plan.in_side * in_row
 
-    @register_jitable
+    @called_by_kernels
     @depends_on(plan)
     def of_inputs(order: int, weights, states, errors) -> None:
         errors[inputs : inputs + size + LANES] = 0

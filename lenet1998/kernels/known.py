@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 from numba.core import types
 from numba.core.datamodel.models import OpaqueModel
 from numba.core.imputils import lower_constant
-from numba.extending import overload, register_model, typeof_impl
+from numba.extending import overload, register_jitable, register_model, typeof_impl
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+called_by_kernels = register_jitable(no_cfunc_wrapper=True)
+"""Numba's `register_jitable`, without the wrapper for callers in C, which takes time to compile."""
 
 
 class Known:

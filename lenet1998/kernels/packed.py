@@ -19,6 +19,7 @@ from lenet1998.models.chain import ChainNetwork
 Array = npt.NDArray[np.float32]
 
 _FEWEST_GROUPS = 16  # for a thread, which takes a tenth of a millisecond to start
+_PARTS = 8  # for each thread: with one, all would wait for the core that is slowest just now
 
 
 def aligned_zeros(count: int) -> Array:
@@ -109,16 +110,17 @@ class PackedNetwork:
         rows = self.rows(images)
         penalties = np.empty((len(images), self.plan.output.classes), np.float32)
         # Whole groups of images to each thread, so that their number changes no bit.
-        groups = -(-len(images) // IMAGES_AT_ONCE)
-        size = IMAGES_AT_ONCE * max(_FEWEST_GROUPS, -(-groups // torch.get_num_threads()))
+        groups, threads = -(-len(images) // IMAGES_AT_ONCE), torch.get_num_threads()
+        parts = _PARTS * threads if threads > 1 else 1
+        size = IMAGES_AT_ONCE * max(_FEWEST_GROUPS, -(-groups // parts))
 
         def read(begin: int) -> int:
             part = slice(begin, begin + size)
             return begin + int(self.programs.read(self.weights, rows[part], penalties[part]))
 
         begins = range(0, len(images), size)
-        with ThreadPoolExecutor(max(1, len(begins))) as threads:
-            for seen in threads.map(read, begins) if len(begins) > 1 else map(read, begins):
+        with ThreadPoolExecutor(threads) as pool:
+            for seen in pool.map(read, begins) if len(begins) > 1 else map(read, begins):
                 check_levels(images[seen : seen + 1])
         return torch.from_numpy(penalties)
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 from torch import nn
 
-from lenet1998.kernels.known import overload_for
+from lenet1998.kernels.known import called_by_kernels, overload_for
 from lenet1998.kernels.layout import Ground, Layer, lay_out
 from lenet1998.kernels.operations import backward, forward
 from lenet1998.kernels.simd import load, store
@@ -37,24 +36,24 @@ def _(module: nn.MaxPool2d | nn.AvgPool2d, ground: Ground) -> Layer | None:
 _ONE, _QUARTER = np.float32(1), np.float32(1 / 4)
 
 
-@register_jitable
+@called_by_kernels
 def average(a, b, c, d) -> Any:
     return ((a + b) + (c + d)) * _QUARTER
 
 
-@register_jitable
+@called_by_kernels
 def maximum(a, b, c, d) -> Any:
     return max(max(a, b), max(c, d))
 
 
-@register_jitable
+@called_by_kernels
 def shares_of_average(order: int, a, b, c, d) -> Any:
     """The weight of each pixel of a window, squared for order 2 (eq. 27)."""
     weight = _QUARTER * _QUARTER if order == 2 else _QUARTER
     return weight, weight, weight, weight
 
 
-@register_jitable
+@called_by_kernels
 def shares_of_maximum(order: int, a, b, c, d) -> Any:
     """1 for the largest pixel, the first of equals by rows as in PyTorch, and 0 for the others."""
     largest = maximum(a, b, c, d)

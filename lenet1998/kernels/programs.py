@@ -16,7 +16,7 @@ from numba.extending import register_jitable
 from lenet1998.compiled import compiled
 from lenet1998.data.field import HIGHEST_LEVEL, LOWEST_LEVEL
 from lenet1998.kernels.chain import Chain
-from lenet1998.kernels.known import depends_on
+from lenet1998.kernels.known import called_by_kernels, depends_on
 from lenet1998.kernels.layout import LANES
 from lenet1998.kernels.operations import backward, backward_and_learn, finish_update, forward
 from lenet1998.kernels.plan import Plan
@@ -35,7 +35,7 @@ IMAGES_AT_ONCE = 8
 """Images that the full layers read together: enough to hide the loads of their weights."""
 
 
-@register_jitable
+@called_by_kernels
 def take_image(image, states):
     """Copy an image to the bottom of the states; false if a level is NaN or out of range."""
     fits = True
@@ -46,7 +46,7 @@ def take_image(image, states):
     return fits
 
 
-@register_jitable
+@called_by_kernels
 def take_steps(weights, steps, gradients):
     """w -= step dE/dw over whole vectors, and the gradients back to 0 for the next pattern."""
     for i in range(0, len(gradients), LANES):
@@ -97,7 +97,7 @@ def programs_for(plan: Plan) -> Programs:
     classes, top, top_end = output.classes, output.inputs, output.inputs + output.padded
     top_squash = full.layers[-1].squash
 
-    @register_jitable
+    @called_by_kernels
     @depends_on(plan)
     def by_steps(weights, steps, means, squares, count, states, errors, gradients):
         """Each weight takes its own step: the full layers' as the error passes."""
@@ -105,7 +105,7 @@ def programs_for(plan: Plan) -> Programs:
         backward(convolutional, 1, weights, states, states, errors, gradients)
         take_steps(weights, steps, gradients)
 
-    @register_jitable
+    @called_by_kernels
     @depends_on(plan)
     def by_adam(weights, rates, means, squares, count, states, errors, gradients):
         backward(full, 1, weights, states, states, errors, gradients)
@@ -137,7 +137,8 @@ def programs_for(plan: Plan) -> Programs:
                 penalties(output, weights, states, scale, seen[step])
                 label = labels[pattern]
                 energies[step] = loss_and_slopes(seen[step], classes, label, is_map, j, slopes)
-                slopes *= 2 * scale
+                for i in range(classes):
+                    slopes[i] *= 2 * scale
                 backward_rbf(output, weights, states, slopes, errors)
                 through_squash(top_squash, 1, errors, states, top, top_end)
                 backward_centres(output, weights, states, slopes, gradients)
@@ -157,7 +158,9 @@ def programs_for(plan: Plan) -> Programs:
         errors = np.zeros(state_count, np.float32)
         out = np.zeros(classes, np.float32)
         slopes = np.zeros(classes, np.float32)
-        squared_weights = weights * weights
+        squared_weights = np.empty_like(weights)
+        for i in range(len(weights)):
+            squared_weights[i] = weights[i] * weights[i]
         for pattern in range(len(images)):
             if not take_image(images[pattern], states):
                 return pattern
@@ -167,11 +170,15 @@ def programs_for(plan: Plan) -> Programs:
                 penalties(output, weights, states, scale, out)
                 loss_and_slopes(out, classes, 0, True, j, slopes)
                 slopes[0] -= np.float32(1)
-                posterior = -slopes
-                rubbish = max(np.float32(0), np.float32(1) - posterior.sum())
+                posterior, of_digits = slopes, np.float32(0)
+                for i in range(classes):
+                    posterior[i] = -slopes[i]
+                    of_digits += posterior[i]
+                rubbish = max(np.float32(0), np.float32(1) - of_digits)
                 curvature_of_loss(output, weights, states, scale, posterior, rubbish, errors)
             else:
-                errors[top:top_end] = 2 * scale
+                for i in range(top, top_end):
+                    errors[i] = 2 * scale
             curvature_of_centres(output, errors, total)
             for i in range(state_count):
                 squares[i] = states[i] * states[i]

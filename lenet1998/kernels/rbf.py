@@ -6,9 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba.extending import register_jitable
 
-from lenet1998.kernels.known import Known, operation_on
+from lenet1998.kernels.known import Known, called_by_kernels, operation_on
 from lenet1998.kernels.layout import LANES, whole
 from lenet1998.kernels.simd import load, splat, store, sum_lanes
 
@@ -84,7 +83,7 @@ def backward_centres(plan: RBF):
     return add
 
 
-@register_jitable
+@called_by_kernels
 def loss_and_slopes(out, classes: int, right: int, is_map: bool, j, slopes) -> float:
     """The loss of one pattern, and dE/dy_i into `slopes`.
 

@@ -17,9 +17,9 @@ from typing import Any
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.datamodel.models import PrimitiveModel
-from numba.extending import intrinsic, overload, register_model
+from numba.extending import intrinsic, lower_builtin, register_model, type_callable
 
-from lenet1998.kernels.known import Known, depends_on
+from lenet1998.kernels.known import Known
 
 _FLOAT = ir.FloatType()
 _INDEX = ir.IntType(64)
@@ -174,29 +174,32 @@ def transpose(
 
 
 def _elementwise(python_operator: Any, emit: Callable[[Any, Any, Any], Any]) -> None:
-    """Let an operator take two vectors, or a vector and a float32 that stands for all its lanes."""
+    """Let an operator take two vectors, or a vector and a float32 that stands for all its lanes.
 
-    @intrinsic
-    def operation(typingctx, a, b):
-        vector = a if isinstance(a, Vector) else b
+    Typed and lowered by hand: each `overload` would be compiled as a function of its own first.
+    """
 
-        def codegen(context, builder, signature, args):
-            left, right = (
-                value if isinstance(kind, Vector) else _splat(builder, value, vector.lanes)
-                for kind, value in zip(signature.args, args, strict=True)
-            )
-            return emit(builder, left, right)
+    @type_callable(python_operator)
+    def _(context):
+        def typed(a, b):
+            vectors = {kind for kind in (a, b) if isinstance(kind, Vector)}
+            if len(vectors) == 1 and all(isinstance(kind, Vector | types.Float) for kind in (a, b)):
+                (vector,) = vectors
+                return vector(*(kind if kind == vector else types.float32 for kind in (a, b)))
+            return None
 
-        operands = (kind if isinstance(kind, Vector) else types.float32 for kind in (a, b))
-        return vector(*operands), codegen
+        return typed
 
-    @overload(python_operator)
-    def _(a, b):
-        kinds = [kind for kind in (a, b) if isinstance(kind, Vector)]
-        scalars = [kind for kind in (a, b) if isinstance(kind, types.Float)]
-        if kinds and len(kinds) + len(scalars) == 2 and kinds[0] == kinds[-1]:
-            return depends_on(python_operator)(lambda a, b: operation(a, b))
-        return None
+    def codegen(context, builder, signature, args):
+        lanes = signature.return_type.lanes
+        left, right = (
+            value if isinstance(kind, Vector) else _splat(builder, value, lanes)
+            for kind, value in zip(signature.args, args, strict=True)
+        )
+        return emit(builder, left, right)
+
+    for kinds in ((Vector, Vector), (Vector, types.Float), (types.Float, Vector)):
+        lower_builtin(python_operator, *kinds)(codegen)
 
 
 # "contract" lets a product and a sum become one instruction, rounded once.

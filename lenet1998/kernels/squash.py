@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
 from torch import nn
 
-from lenet1998.kernels.known import Known, overload_for
+from lenet1998.kernels.known import Known, called_by_kernels, overload_for
 from lenet1998.kernels.layout import LANES
 from lenet1998.kernels.simd import load, store
 from lenet1998.layers import Squash
@@ -54,14 +53,14 @@ def error_through(kind, order, error, state) -> Any:
     """
 
 
-@register_jitable
+@called_by_kernels
 def squash(kind, states, begin: int, end: int) -> None:
     """f of each activation, in place, in whole vectors from `begin` until past `end`."""
     for i in range(begin, end, LANES):
         store(squashed(kind, load(LANES, states, i)), states, i)
 
 
-@register_jitable
+@called_by_kernels
 def through_squash(kind, order: int, errors, states, begin: int, end: int) -> None:
     """`error_through` in place, in whole vectors from `begin` until past `end`."""
     for i in range(begin, end, LANES):
