@@ -15,8 +15,8 @@ from typer import Argument, Option
 from typer.core import TyperGroup
 
 from lenet1998 import __version__
-from lenet1998.errors import Failure, in_words, visible
-from lenet1998.report.terminal import printable, survive_any_encoding
+from lenet1998.errors import Failure, in_one_line, in_words, visible
+from lenet1998.report.terminal import survive_any_encoding
 
 if TYPE_CHECKING:
     from lenet1998.reading.predict import PictureReading
@@ -69,7 +69,7 @@ Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
 
 
 def _complain(text: str) -> None:
-    print(f"lenet1998: {printable(text)}", file=sys.stderr)
+    print(f"lenet1998: {in_one_line(text)}", file=sys.stderr)
 
 
 @contextmanager

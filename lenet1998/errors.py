@@ -15,22 +15,28 @@ _REMEDIES = {
     "EIO": "see whether the disk is in order",
 }
 
-_CODES = (
+_OBEYED = (
     *range(9),
     *range(11, 32),
     *range(127, 160),
     *range(0x202A, 0x202F),
     *range(0x2066, 0x206A),
 )
-_SPELT_OUT = {code: ascii(chr(code))[1:-1] for code in _CODES}
+_SPELT_OUT = {code: ascii(chr(code))[1:-1] for code in _OBEYED}
+_IN_ONE_LINE = {ord(sign): ascii(sign)[1:-1] for sign in "\t\n\u2028\u2029"}
 
 
 def visible(text: str) -> str:
-    """Text with every character spelt out that a terminal obeys and does not show, but line ends.
+    """Text with all spelt out that a terminal obeys and does not show, but tabs and line ends.
 
     The name of a file or of a data set may hold some, such as the escape that begins a command.
     """
     return text.translate(_SPELT_OUT)
+
+
+def in_one_line(text: str) -> str:
+    """`visible`, tabs and line ends too: a name may not forge another line."""
+    return visible(text).translate(_IN_ONE_LINE)
 
 
 @cache

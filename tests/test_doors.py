@@ -88,6 +88,25 @@ def test_no_data_set_holds_them(labels: Tensor, message: str) -> None:
         Dataset("mine", IMAGES[:0], LABELS[:0], IMAGES, labels)
 
 
+@trainers
+def test_labels_are_a_tensor(kind) -> None:
+    for labels in ([0, 1, 2, 3, 4, 5], LABELS.numpy(), 3):
+        with pytest.raises(TypeError, match=r"labels as a tensor, got a (list|ndarray|int): take"):
+            Dataset("mine", IMAGES, labels, IMAGES[:0], LABELS[:0])
+        with pytest.raises(TypeError, match="labels as a tensor"):
+            _trainer(kind).learn(IMAGES, labels, torch.arange(6), 1e-4)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [IMAGES.to_sparse(), IMAGES.to(torch.float8_e4m3fn), IMAGES.to("meta")],
+    ids=["sparse", "float8", "meta"],
+)
+def test_images_hold_numbers_that_can_be_looked_at(images: Tensor) -> None:
+    with pytest.raises(ValueError, match="expected images that hold float32 or float64, got"):
+        Dataset("mine", images, LABELS, IMAGES[:0], LABELS[:0])
+
+
 def test_more_classes_have_more_labels() -> None:
     labels = torch.arange(6) + 5
     Dataset("mine", IMAGES, labels, IMAGES[:0], LABELS[:0], classes=11)

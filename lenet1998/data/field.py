@@ -63,7 +63,11 @@ def check_levels(images: Tensor) -> None:
     """Refuse values that are not finite and on the paper's scale, such as 0..255."""
     if images.numel() == 0:
         return
-    low, high = (value.item() for value in images.aminmax())
+    try:
+        low, high = (value.item() for value in images.aminmax())
+    except (NotImplementedError, RuntimeError) as error:
+        kind = f"{images.layout} {images.dtype} on {images.device}"
+        raise ValueError(f"expected images that hold float32 or float64, got {kind}") from error
     if not (math.isfinite(low) and math.isfinite(high)):
         raise ValueError("the images hold NaN or infinite values: expected finite levels")
     if low < LOWEST_LEVEL or high > HIGHEST_LEVEL:
@@ -118,13 +122,16 @@ def _is_on(scale: tuple[str, float, float], level: float, low: float, high: floa
 
 def check_labels(labels: Tensor, images: Tensor, classes: int) -> None:
     """Refuse labels that are not one for each image, int64 from 0 to `classes` - 1."""
+    check_whole(labels, classes, "labels")
     if len(labels) != len(images):
         raise ValueError(f"expected a label for each of {len(images)} images, got {len(labels)}")
-    check_whole(labels, classes, "labels")
 
 
 def check_whole(values: Tensor, below: int, what: str) -> None:
     """Refuse what is not `(N,)` int64 from 0 to `below` - 1: kernels read where it points."""
+    if not isinstance(values, Tensor):
+        kind = type(values).__name__
+        raise TypeError(f"expected {what} as a tensor, got a {kind}: take torch.as_tensor of it")
     if values.ndim != 1 or values.dtype != torch.int64:
         kind = f"{tuple(values.shape)} {values.dtype}"
         raise ValueError(f"expected {what} of shape (N,) and dtype torch.int64, got {kind}")

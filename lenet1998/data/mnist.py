@@ -72,7 +72,7 @@ class MnistUnavailable(DatasetError):
 def search_folders() -> list[Path]:
     """The folders that MNIST is looked for in, in this order."""
     named = os.environ.get(VARIABLE)
-    folders = [Path(named).expanduser()] if named else []
+    folders = [Path(os.path.expanduser(named))] if named else []  # a ~ of nobody stays
     return [*folders, Path("data").absolute(), user_cache_path("lenet1998")]
 
 

@@ -8,7 +8,7 @@ from io import TextIOWrapper
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
-from lenet1998.errors import visible
+from lenet1998.errors import in_one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,14 +47,6 @@ def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
     return "".join(_PLAIN.get(sign) or ascii(sign)[1:-1] for sign in signs), error.end
 
 
-def printable(text: str) -> str:
-    """Text as it may go to a terminal: what is no sign, such as an escape, is spelt out.
-
-    A file's name may hold it, and then move the cursor, change colours or forge another line.
-    """
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
-
-
 def console(*, stderr: bool = False) -> Console:
     """A terminal keeps its width; any other output has room for 100 columns.
 
@@ -68,7 +60,7 @@ def console(*, stderr: bool = False) -> Console:
             return super().render_str(visible(text), **options)
 
     shown = Visible(stderr=stderr, highlight=False, markup=False, emoji=False)
-    if not shown.is_terminal:
+    if not shown.is_terminal or shown.width < 1:  # COLUMNS=0
         shown.width = 100
     return shown
 
@@ -92,7 +84,7 @@ def show(outcome: Outcome, to: Console) -> None:
 
 def print_text(text: str, to: Console) -> None:
     """Broken between words where a terminal shows it; words, such as names of files, stay whole."""
-    text = printable(text)
+    text = in_one_line(text)
     words = TextWrapper(to.width, break_long_words=False, break_on_hyphens=False)
     for line in words.wrap(text) if to.is_terminal else [text]:
         to.print(line, soft_wrap=True)
@@ -103,7 +95,7 @@ def _print_table(table: Table, to: Console) -> None:
     from rich.table import Table as Drawn
 
     spare = () if to.width >= 100 else table.spare
-    rows = [["\n".join(map(printable, cell.split("\n"))) for cell in row] for row in table.rows]
+    rows = [[visible(cell) for cell in row] for row in table.rows]  # as wide as they are shown
     all_columns = zip(table.header, *rows, strict=True)
     columns = [column for column in all_columns if column[0] not in spare]
     are_long = [any(len(cell) > _LONG and " " in cell for cell in cells) for _, *cells in columns]
