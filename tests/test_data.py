@@ -145,6 +145,10 @@ def test_box_stops_at_the_border() -> None:
     foot_and_hair[:, 10] = 1
     foot_and_hair[17:, :] = 1  # centre of mass at row 15.8: centring would need two rows more
     assert bounding_box(normalise_digit(foot_and_hair))[:3:2] == (0, 20)
+    stem_and_hair = torch.zeros(20, 19)
+    stem_and_hair[10, :] = 1
+    stem_and_hair[:, :3] = 1  # centre of mass at column 3: centring would need two columns more
+    assert bounding_box(normalise_digit(stem_and_hair))[1::2] == (9, 19)
 
 
 @pytest.mark.parametrize(
