@@ -59,8 +59,8 @@ def test_damaged_code_is_compiled_anew(kept, kind, damage):
 def test_without_a_place_to_write_it_is_compiled_in_memory(kept, caplog, monkeypatch):
     blocked = kept / "a file"
     blocked.touch()
-    for locator in ("InTreeCacheLocator", "UserWideCacheLocator"):
-        monkeypatch.setattr(f"numba.core.caching.{locator}.ensure_cache_path", no_place)
+    for locator in module.FunctionCache._impl_class._locator_classes[1:3]:  # after CACHE_DIR's
+        monkeypatch.setattr(locator, "ensure_cache_path", no_place)
     monkeypatch.setattr("numba.core.config.CACHE_DIR", str(blocked))
     assert hits() == 0
     (told,) = caplog.messages

@@ -15,7 +15,13 @@ from torch.func import functional_call
 from lenet1998.commands.summary import Summary, layer_table, summarise, summary
 from lenet1998.evidence import facts
 from lenet1998.layers import EuclideanRBF, Subsampling, TableConv2d
-from lenet1998.measures.counting import LayerCount, count_layers, training_step_multiply_adds
+from lenet1998.measures.counting import (
+    LayerCount,
+    Units,
+    count_layers,
+    training_step_multiply_adds,
+    units,
+)
 from lenet1998.models import LeNet5Classic
 from lenet1998.report import terminal
 from lenet1998.report.sections import Document, Outcome, Section
@@ -217,6 +223,22 @@ def test_the_network_is_left_as_it_is() -> None:
     assert not any(module._forward_hooks for module in net.modules())
     for name, value in net.state_dict().items():
         assert torch.equal(value, before[name])
+
+
+class Triple(nn.Module):
+    """Another kind of layer: each unit sums three of its inputs."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x[..., :-2] + x[..., 1:-1] + x[..., 2:]
+
+
+def test_another_kind_of_layer_can_be_registered() -> None:
+    @units.register
+    def _(layer: Triple, output: torch.Tensor) -> Units:
+        return Units("triple", (3,) * output.shape[1], output.shape[2:])
+
+    (counted,) = count_layers(Triple(), field=5)
+    assert (counted.kind, counted.size, counted.connections) == ("triple", (5, 3), 45)
 
 
 # Refusals

@@ -14,7 +14,7 @@ from torch.func import functional_call
 from lenet1998 import LeNet5Classic
 from lenet1998.layers import EuclideanRBF, Subsampling, TableConv2d
 from lenet1998.learning import gauss_newton_diagonal, loss_curvature
-from lenet1998.learning.curvature import through_sums
+from lenet1998.learning.curvature import check_curvature, squash_derivative, through_sums
 from lenet1998.learning.rule import forward
 from lenet1998.losses import map_loss, mle_loss
 
@@ -188,9 +188,23 @@ def test_the_default_is_the_curvature_of_half_distances() -> None:
         assert torch.allclose(full[name], 2 * h)
 
 
-def test_another_loss_is_named() -> None:
-    with pytest.raises(ValueError, match=r"'mle' .* or 'map' .* got 'mse'"):
-        loss_curvature(torch.zeros(2, 3), loss="mse")
+@pytest.mark.parametrize("loss", ["mse", "hinge"])
+def test_another_loss_is_named(loss: str) -> None:
+    with pytest.raises(ValueError, match=rf"'mle' .* or 'map' .* got '{loss}'"):
+        loss_curvature(torch.zeros(2, 3), loss=loss)
+
+
+def test_a_rectified_unit_at_zero_passes_nothing() -> None:
+    slope = squash_derivative(nn.ReLU(), torch.tensor([0.0, 0.5]))
+    assert slope.tolist() == [0, 1] and slope.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "held", [{}, {"w": torch.zeros(2)}, {"w": torch.zeros(4)}], ids=["none", "few", "many"]
+)
+def test_a_parameter_without_its_curvature_is_named(held: dict[str, Tensor]) -> None:
+    with pytest.raises(ValueError, match=r"curvature of w: expected shape \(3,\), got"):
+        check_curvature({"w": torch.zeros(3)}, held)
 
 
 # On LeNet-5

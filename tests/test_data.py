@@ -124,6 +124,7 @@ def test_place_in_the_picture_does_not_matter(blob: Tensor, margins: tuple[int, 
 @given(blobs())
 def test_number_type_does_not_matter(blob: Tensor) -> None:
     assert torch.equal(normalise_digit(blob.double() / 256), normalise_digit(blob))
+    assert torch.equal(normalise_digit(blob.float() * 2.0**100), normalise_digit(blob))
 
 
 @pytest.mark.parametrize(
@@ -146,6 +147,10 @@ def test_box_stops_at_the_border() -> None:
     foot_and_hair[:, 10] = 1
     foot_and_hair[17:, :] = 1  # centre of mass at row 15.8: centring would need two rows more
     assert bounding_box(normalise_digit(foot_and_hair))[:3:2] == (0, 20)
+    stem_and_hair = torch.zeros(20, 19)
+    stem_and_hair[10, :] = 1
+    stem_and_hair[:, :3] = 1  # centre of mass at column 3: centring would need two columns more
+    assert bounding_box(normalise_digit(stem_and_hair))[1::2] == (9, 19)
 
 
 @pytest.mark.parametrize(
@@ -155,10 +160,11 @@ def test_box_stops_at_the_border() -> None:
         -torch.ones(8, 8),
         torch.full((8, 8), torch.nan),
         torch.full((8, 8), torch.inf),
+        torch.ones(8),
         torch.ones(1, 8, 8),
         torch.ones(0, 8),
     ],
-    ids=["blank", "negative", "nan", "infinite", "three-dimensional", "empty"],
+    ids=["blank", "negative", "nan", "infinite", "row", "three-dimensional", "empty"],
 )
 def test_picture_without_a_digit_is_refused(image: Tensor) -> None:
     with pytest.raises(ValueError, match="image"):

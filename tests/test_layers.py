@@ -12,7 +12,7 @@ from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call
 
 from lenet1998 import codes
-from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
+from lenet1998.layers import CoveringConv2d, EuclideanRBF, Squash, Subsampling, TableConv2d
 from lenet1998.models.classic import TABLE_I
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -161,6 +161,22 @@ def test_no_gradient_crosses_an_absent_connection() -> None:
         (gradient,) = torch.autograd.grad(layer(x)[0, output].sum(), x)
         reached = gradient.abs().amax((0, 2, 3)).nonzero().flatten().tolist()
         assert tuple(reached) == row
+
+
+def test_table_conv_starts_even_around_0() -> None:
+    weight = TableConv2d([[0, 1], [1, 2, 3]], kernel_size=20).weight  # 2000 of them
+    for of_map, fan_in in zip(weight.split([2, 3]), (800, 1200), strict=True):
+        scaled = of_map * fan_in**0.5
+        assert scaled.min() < -0.95 and scaled.max() > 0.95 and scaled.abs().max() <= 1
+        assert abs(scaled.mean()) < 0.1
+
+
+@pytest.mark.parametrize("size", [(5, 5), (7, 6), (5, 9)], ids=str)
+def test_covering_conv_is_a_convolution_on_any_field(size: tuple[int, int]) -> None:
+    layer = with_random_parameters(CoveringConv2d(3, 4, kernel_size=5)).double()
+    maps = randn(2, 3, *size)
+    expected = nn.functional.conv2d(maps, layer.weight, layer.bias)
+    assert torch.allclose(layer(maps), expected)
 
 
 def test_mistake_c3_fan_in_not_taken_per_map() -> None:

@@ -114,10 +114,11 @@ def test_json_round_trip(name):
         ({"rule": "lbfgs"}, "rule 'sdlm' or 'sgd' or 'adam', got 'lbfgs'"),
         ({"training_patterns": 0}, "training_patterns >= 1 or None, got 0"),
         ({"inverted_pixels": 1.1}, "inverted_pixels from 0 to 1, got 1.1"),
+        ({"inverted_pixels": -0.1}, "inverted_pixels from 0 to 1, got -0.1"),
         ({"network": "lenet-6"}, "no network 'lenet-6': .*lenet5-classic.*full-c3"),
         *(
             ({"characters": bad}, "characters of ASCII 32 to 126, each once, or None")
-            for bad in ("", "ABA", "é", " \x7f")
+            for bad in ("", "ABA", "é", "\x7f")
         ),
         ({"network": "lenet5-modern"}, "network that ends in penalties, got 'lenet5-modern'"),
     ],
@@ -140,6 +141,7 @@ def test_a_bad_choice_is_named(change, named):
         ({"label_smoothing": 1.0}, "expected label_smoothing from 0 to below 1"),
         ({"passes": 1.5}, "passes: Expected `int`, got `float`, got 1.5"),
         ({"rate": True}, "rate: Expected `float`, got `bool`, got True"),
+        ({"label_smoothing": -0.1}, "expected label_smoothing from 0 to below 1"),
         ({"network": "lenet-6"}, "no network 'lenet-6'"),
     ],
 )
@@ -148,7 +150,13 @@ def test_a_bad_choice_of_today_is_named(change, named):
         MinibatchRecipe(**change)
 
 
+def test_the_ends_of_a_range_are_in_it():
+    recipe = Recipe(characters=" A~", inverted_pixels=1)
+    assert recipe.build().output.centres.shape == (3, 84) and Recipe(inverted_pixels=0).build()
+
+
 def test_how_long_a_recipe_lasts():
+    assert (MinibatchRecipe().passes, MinibatchRecipe().seed, Recipe().seed) == (10, 0, 0)
     assert preset("paper").passes == 20
     assert preset("paper").lasting(3) == preset("paper")  # its schedule has a rate for any pass
     assert preset("modern").lasting(3) == preset("modern", passes=3)

@@ -21,7 +21,7 @@ def to_network_input(images: Tensor) -> Tensor:
     Raises:
         ValueError: the images are not uint8 or not 28x28.
     """
-    if images.dtype != torch.uint8 or images.ndim != 3 or images.shape[1:] != (IMAGE, IMAGE):
+    if images.dtype != torch.uint8 or images.shape[1:] != (IMAGE, IMAGE):
         shape = tuple(images.shape)
         raise ValueError(f"images must be (N, 28, 28) uint8, not {shape} {images.dtype}")
     fields = pad(images, (PADDING,) * 4).unsqueeze(1)
