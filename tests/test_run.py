@@ -258,6 +258,23 @@ def test_a_network_that_diverges_ends_its_run_with_these_words(digits, tmp_path,
         assert len(Run.load(tmp_path).records) == 1  # the passes before are kept
 
 
+def test_a_network_whose_curvature_is_no_longer_finite_has_diverged(digits, tmp_path):
+    run = train(Recipe(), digits, passes=1, folder=tmp_path)
+    with torch.no_grad():
+        run.net.c5.weight *= 1e30  # finite, but not its square
+    run.save(tmp_path)
+    with pytest.raises(RunError, match=r"diverged in pass 2, .* second derivatives .* smaller"):
+        train(Recipe(), digits, passes=2, folder=tmp_path, resume=True)
+
+
+def test_a_log_whose_passes_do_not_count_from_1_is_refused(digits, tmp_path):
+    run = train(Recipe(), digits, passes=2, folder=tmp_path)
+    for records in (run.records[1:], run.records[:1] * 2, run.records[::-1]):
+        replace(run, records=records).save(tmp_path)
+        with pytest.raises(RunError, match="passes of its log do not count from 1 on"):
+            Run.load(tmp_path)
+
+
 def test_bad_arguments_are_named(digits):
     for recipe, engine in ((Recipe(), "gpu"), (TODAY, "fused")):
         with pytest.raises(ValueError, match=f"'torch' for .*got '{engine}'"):

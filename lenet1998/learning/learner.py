@@ -34,7 +34,11 @@ class Learner(ABC):
 
     @abstractmethod
     def learn(self, number: int) -> Iterator[Part]:
-        """Learn for one pass, counted from 1, a part at a time."""
+        """Learn for one pass, counted from 1, a part at a time.
+
+        Raises:
+            FloatingPointError: it cannot go on, as the network has diverged.
+        """
 
     def state(self) -> Mapping[str, Tensor]:
         """What the next pass needs beside the network's parameters and its own number."""

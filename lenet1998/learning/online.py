@@ -167,7 +167,10 @@ class OnlineLearner(Learner):
         trainer, recipe = self._trainer, self._trainer.recipe
         images, labels, order = self._patterns.of_pass(number)
         few = images[self._patterns.sample(order, number)]
-        trainer.set_curvature(trainer.estimate_curvature(few))
+        h = trainer.estimate_curvature(few)
+        if not all(values.isfinite().all() for values in h.values()):
+            raise FloatingPointError("the second derivatives are no longer finite")
+        trainer.set_curvature(h)
         for chunk in order.split(_CHUNK):
             started = time.perf_counter()
             seen = trainer.learn(images, labels, chunk, recipe.eta(number))

@@ -18,16 +18,13 @@ from lenet1998 import catalogue, codes
 from lenet1998.data.distortions import Distortions
 from lenet1998.errors import settle_types
 from lenet1998.layers import Subsampling, TableConv2d
-from lenet1998.models.chain import ChainNetwork
+from lenet1998.models.chain import LARGEST, ChainNetwork
 from lenet1998.models.network import Network
 
 __all__ = ["PRINTED_SCHEDULE", "MinibatchRecipe", "Recipe", "TrainingRecipe", "initialise"]
 
 PRINTED_SCHEDULE = ((1, 5e-4), (3, 2e-4), (6, 1e-4), (9, 5e-5), (13, 1e-5))
 """Section III.B: the global rate eta from each of these passes on."""
-
-
-_LARGEST = 1e30  # of a number that goes into float32, which ends at 3e38
 
 
 @dataclass(frozen=True)
@@ -200,11 +197,11 @@ class Recipe(TrainingRecipe):
         self._expect_one_of("order", "constant", "reshuffled")
         self._expect_one_of("rule", "sdlm", "sgd", "adam")
         for name in ("init_bound", "penalty_scale", "mu", "curvature_patterns"):
-            self._expect(0 < getattr(self, name) < _LARGEST, name, "> 0, below 1e30 and finite")
+            self._expect(0 < getattr(self, name) < LARGEST, name, "> 0, below 1e30 and finite")
         self._expect(abs(self.init_power) <= 10, "init_power", "from -10 to 10 and finite")
         for name in ("j", "coefficient"):
             value = getattr(self, name)
-            fits = value is None or abs(value) < _LARGEST
+            fits = value is None or abs(value) < LARGEST
             self._expect(fits, name, "below 1e30 and finite")
         of_all = self.training_patterns is None or self.training_patterns >= 1
         self._expect(of_all, "training_patterns", ">= 1 or None")

@@ -9,7 +9,10 @@ from lenet1998.data.field import check_images
 from lenet1998.layers import EuclideanRBF, Squash
 from lenet1998.models.network import Network
 
-__all__ = ["ChainNetwork"]
+__all__ = ["LARGEST", "ChainNetwork"]
+
+LARGEST = 1e30
+"""Of a number that goes into float32, which ends at 3e38."""
 
 
 class ChainNetwork(Network):
@@ -25,8 +28,8 @@ class ChainNetwork(Network):
         j: penalty of the rubbish class on that scale.
 
     Raises:
-        ValueError, TypeError: for a penalty scale that is not above 0 and finite, or a j that is no
-            number.
+        ValueError, TypeError: for a penalty scale that is not above 0, a j that is no number, or
+            either from 1e30 on.
     """
 
     TRAINED_LAYERS: ClassVar[tuple[str, ...]]
@@ -37,11 +40,11 @@ class ChainNetwork(Network):
 
     def __init__(self, *, penalty_scale: float = 0.5, j: float = 1.0) -> None:
         super().__init__()
-        if not 0 < penalty_scale < math.inf or math.isnan(j):
-            expected = "a penalty_scale > 0 and finite, and a number for j"
+        if not 0 < penalty_scale < LARGEST or not (abs(j) < LARGEST or j == math.inf):
+            expected = f"a penalty_scale > 0 and below {LARGEST:g}, and a number for j"
             raise ValueError(f"expected {expected}, got {penalty_scale} and {j}")
-        self.penalty_scale = penalty_scale
-        self.j = j
+        self.penalty_scale = float(penalty_scale)
+        self.j = float(j)
 
     def arguments(self) -> dict[str, Any]:
         return {"penalty_scale": self.penalty_scale, "j": self.j}

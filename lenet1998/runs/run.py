@@ -137,12 +137,15 @@ class Run:
             if not isinstance(net, catalogue.find(recipe.network).kind):
                 raise RunError(f"{file} holds a {origin.network}, not its recipe's: delete it")
             log = [{**one, **times.get(one["number"], {})} for one in origin.log]
+            records = msgspec.convert(log, list[PassRecord])
+            if [record.number for record in records] != [*range(1, len(records) + 1)]:
+                raise RunError(f"{file}: the passes of its log do not count from 1 on: delete it")
             return cls(
                 net=net,
                 recipe=recipe,
                 dataset_name=origin.dataset,
                 engine=origin.engine or "",
-                records=msgspec.convert(log, list[PassRecord]),
+                records=records,
                 learner=learner,
             )
         except (saved.WeightsError, KeyError, TypeError, ValueError) as error:
@@ -236,16 +239,19 @@ def _go_on(
     for number in range(len(run.records) + 1, passes + 1):
         eta, in_pass = learner.eta(number), learner.patterns
         errors, loss, seen, learning = 0, 0.0, 0, 0.0
-        for part in learner.learn(number):
-            errors, loss, seen = errors + part.errors, loss + part.loss, seen + part.patterns
-            learning += part.seconds
-            if on_progress is not None and seen < in_pass:
-                error, speed = 100 * errors / seen, seen / learning
-                on_progress(Standing(number, passes, seen, in_pass, error, speed, None))
+        try:
+            for part in learner.learn(number):
+                errors, loss, seen = errors + part.errors, loss + part.loss, seen + part.patterns
+                learning += part.seconds
+                if on_progress is not None and seen < in_pass:
+                    error, speed = 100 * errors / seen, seen / learning
+                    on_progress(Standing(number, passes, seen, in_pass, error, speed, None))
+        except FloatingPointError:
+            loss = math.nan
         if not (math.isfinite(loss) and all(p.isfinite().all() for p in run.net.parameters())):
             raise RunError(
-                f"the network diverged in pass {number}, its loss or its parameters are no longer "
-                "finite: ask for smaller steps"
+                f"the network diverged in pass {number}, its loss, its parameters or their second "
+                "derivatives are no longer finite: ask for smaller steps"
             )
         wrong = misread(run.net, dataset.test_images, dataset.test_labels)
         record = PassRecord(

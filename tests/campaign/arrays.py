@@ -1,5 +1,6 @@
 """Arrays and tensors in the place of a picture or of images, and labels beside them."""
 
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _odd_values(rng: Rng, values: Any) -> Any:
             case 1:
                 values = values.astype(np.float64) * one_of(rng, (-1, 1e-9, 3, 255, 1e30, 1e300))
             case 2:
-                with np.errstate(all="ignore"):
+                with np.errstate(all="ignore"), suppress(ValueError):  # no date is -0.1
                     values = np.asarray(values, one_of(rng, DTYPES)) if values.size else values
             case 3:
                 shape = (0,), (), (1,), (0, 5), (28,), (1, 1), (1, 28, 28), (2, 28, 28), (28, 28, 2)
@@ -84,7 +85,7 @@ def _odd_values(rng: Rng, values: Any) -> Any:
             case 6:
                 values = values.T
             case 7:
-                one = values.ravel()[:1]
+                one = np.asarray(values).ravel()[:1]  # a matrix's has two dimensions
                 values = np.broadcast_to(one, (3,) * int(rng.integers(1, 7))) if one.size else one
             case 8:
                 values = values.view(one_of(rng, (np.matrix, np.recarray, np.ndarray))) if (
@@ -100,7 +101,7 @@ def _as_given(rng: Rng, values: Any) -> Any:
             lambda: tensor, lambda: tensor.to(torch.float16), lambda: tensor.to(torch.bfloat16),
             lambda: tensor.to("meta"), lambda: tensor.double()[None].to_sparse(),
             lambda: tensor.to(torch.float8_e4m3fn) if not tensor.is_complex() else tensor,
-            lambda: tensor.neg() if tensor.dtype != torch.bool else tensor,
+            lambda: -tensor if tensor.dtype.is_signed else tensor,
         ))()  # fmt: skip
     return one_of(rng, (lambda: values, lambda: np.ma.masked_array(values), values.tolist))()
 
