@@ -128,7 +128,10 @@ def begin(name, folder):
         said = folder.parent / f"{folder.name}.said"
         with open(said, "w", buffering=1) as err, open(os.devnull, "w") as out:
             sys.stderr, sys.stdout = err, out
-            app(command)
+            try:
+                app(command)
+            except SystemExit as end:
+                os._exit(end.code)  # multiprocessing would wait for a study's workers for ever
 
     process = FORK.Process(target=do)
     process.start()

@@ -186,7 +186,8 @@ def train(
     """Train a network by a recipe, as in section III.B or as today.
 
     The same recipe, data and engine give the same bits on the same machine, in one go or resumed;
-    for mini-batches, with the same number of threads.
+    where PyTorch learns, with the same number of threads. The fused kernels' bits depend on whether
+    the processor multiplies and adds with one rounding (FMA), not on how wide its vectors are.
 
     Args:
         recipe: every choice, or the name of a preset.

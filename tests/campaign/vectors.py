@@ -45,13 +45,15 @@ def main() -> None:
     parser.add_argument("--patterns", type=int, help="learnt of the training set [all]")
     parser.add_argument("--engine", default="fused", help="fused or torch [fused]")
     parser.add_argument("--passes", type=int, nargs="+", default=[1, 20], help="ascending [1 20]")
+    parser.add_argument("--processors", nargs="+", choices=PROCESSORS, default=[*PROCESSORS])
     parser.add_argument("--write", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.write is not None:
         _learn(options)
         return
     with tempfile.TemporaryDirectory() as folder:
-        for name, processor in PROCESSORS.items():
+        for name in sorted({NATIVE, *options.processors}, key=[*PROCESSORS].index):
+            processor = PROCESSORS[name]
             place = Path(folder) / name
             environment = {"NUMBA_CACHE_DIR": str(place / "numba"), **processor}
             if processor:
