@@ -10,6 +10,7 @@ paper prints the smoothing; the springs are those of Simard, LeCun, Denker and V
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -51,20 +52,13 @@ def tangents(images: Tensor, sigma: float = SIGMA) -> Tensor:
         raise ValueError("the images hold NaN or infinite values: expected finite levels")
     if not 0 < sigma < math.inf:
         raise ValueError(f"expected sigma > 0 and finite, got {sigma}")
-    gx, gy = (
-        torch.from_numpy(
-            gaussian_filter(images.numpy(), sigma, order, axes=(1, 2), mode="constant")
-        )
-        for order in ((0, 1), (1, 0))
-    )
+    smooth = partial(gaussian_filter, images.numpy(), sigma, axes=(1, 2), mode="constant")
+    gx, gy = (torch.from_numpy(smooth(order=order)) for order in ((0, 1), (1, 0)))
     y = (torch.arange(images.shape[1], dtype=images.dtype) - (images.shape[1] - 1) / 2)[:, None]
     x = y.T
-    size, turn, squeeze, diagonal = (
-        x * gx + y * gy,
-        y * gx - x * gy,
-        x * gx - y * gy,
-        y * gx + x * gy,
-    )
+    along, across = (x * gx, y * gx), (y * gy, x * gy)
+    size, squeeze = along[0] + across[0], along[0] - across[0]
+    turn, diagonal = along[1] - across[1], along[1] + across[1]
     return torch.stack((gx, gy, size, turn, squeeze, diagonal, gx**2 + gy**2), 1).flatten(2)
 
 
@@ -128,7 +122,8 @@ def _to_planes(images: Tensor, planes: Tensor, prototypes: Tensor, ridge: float)
     ways -= planes @ images[:, :, None]
     apart = torch.addmm(prototypes.square().sum(1), images, prototypes.T, alpha=-2)
     apart += images.square().sum(1, keepdim=True)
-    return apart.sub_(ways.square_().sum(1) / (1 + ridge)).clamp_(min=0)
+    apart -= ways.square_().sum(1) / (1 + ridge)
+    return apart.clamp_(min=0)
 
 
 def _between(difference: Tensor, a: Tensor, b: Tensor, ridge: float) -> Tensor:
@@ -145,7 +140,8 @@ def _between(difference: Tensor, a: Tensor, b: Tensor, ridge: float) -> Tensor:
     against = (of_b + of_a).square() / (2 * (1 + ridge + cosines))
     tiny = 100 * torch.finfo(apart.dtype).eps
     gains = torch.where(apart > tiny, with_each_other, 0) + against
-    return (difference.square().sum(1) - gains.sum(1)).clamp(min=0)
+    squared: Tensor = difference.square().sum(1) - gains.sum(1)
+    return squared.clamp(min=0)
 
 
 class TangentDistanceClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
