@@ -25,7 +25,6 @@ from lenet1998.models.tutorials import OneConvolutionNet
 from lenet1998.reading import ImageError, Reading, predict, predict_files, read_picture
 from lenet1998.reading.predict import DEFAULT_J, read_files
 
-drawing = import_module("lenet1998.commands.predict")
 reading = import_module("lenet1998.reading.predict")
 
 
@@ -254,7 +253,7 @@ def test_what_is_no_digit_is_drawn_without_a_winner(
         verdicts.append(verdict)
         return Figure()
 
-    monkeypatch.setattr(drawing, "layer_maps", drawn)
+    monkeypatch.setattr("lenet1998.report.views.layer_maps", drawn)
     files = [tmp_path / "seven.png", tmp_path / "scribble.png"]
     seven().save(files[0])
     scribble().save(files[1])
