@@ -22,6 +22,7 @@ from benchmarks.timing import Timing, machine
 from lenet1998.commands.reproduce import reproduce
 from lenet1998.data import load_dataset
 from lenet1998.data.mnist import find_or_download
+from lenet1998.files import make_folder
 from lenet1998.learning import preset, train
 from lenet1998.report import terminal
 from lenet1998.report.plots import png
@@ -53,7 +54,7 @@ def main() -> None:
     folder = find_or_download(console.print).parent.parent
     dataset = load_dataset(folder)
     repeats = 3 if options.quick else 7
-    file = options.output / "results.json"
+    file = make_folder(options.output) / "results.json"
     results = json.loads(file.read_text()) if file.is_file() else {}
     results["machine"] = machine()
     for part in chosen:
