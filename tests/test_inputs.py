@@ -110,6 +110,12 @@ def test_claims(early, holds):
     section = INPUTS.present(values, digits)
     assert [claim.number for claim in section.claims] == [4, 5, 5]
     assert section.claims[-1].holds == holds
+    effects = {row[0]: row[-1] for row in section.tables[1].rows}
+    assert effects.pop("-0.1 and 1.175, as published") == "–"
+    assert set(effects.values()) == {"not told apart"}  # none has learnt anything
     assert all(plot.png.startswith(b"\x89PNG") for plot in section.plots)
+    for moments, verdict in {(0.03, 0.12): "in part", (0, 1): "yes", (1, 0.1): "not here"}.items():
+        other = replace(values, levels=values.levels | {"paper": moments})
+        assert INPUTS.present(other, digits).claims[1].holds == verdict
     elsewhere = INPUTS.present(values, replace(digits, is_papers=False))
     assert not elsewhere.claims and any("not to be set against" in text for text in elsewhere.text)

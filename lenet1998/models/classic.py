@@ -67,7 +67,7 @@ class LeNet5Classic(ChainNetwork):
 
     def _f6_map(self, fields: Tensor) -> Tensor:
         """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6 at every position of the field."""
-        x = self.squash(self.c1(fields))  # (N, 6, 28, 28) for a 32x32 field
+        x = self.squash(self.c1(self.prepare(fields)))  # (N, 6, 28, 28) for a 32x32 field
         x = self.squash(self.s2(x))  # (N, 6, 14, 14)
         x = self.squash(self.c3(x))  # (N, 16, 10, 10)
         x = self.squash(self.s4(x))  # (N, 16, 5, 5)
