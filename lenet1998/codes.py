@@ -160,6 +160,14 @@ def bitmap(character: str) -> tuple[str, ...]:
         ) from None
 
 
+def places(classes: int) -> Tensor:
+    """Place codes, `(classes, classes)` float32: +1 for the class's own unit and -1 for all others.
+
+    The targets of networks that have a sigmoid unit for each class, and no codes of Fig. 3.
+    """
+    return 2 * torch.eye(classes) - 1
+
+
 def centres(characters: Iterable[str] = DIGITS, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """The codes of `characters` as centres of the RBF output (eq. 7).
 

@@ -47,13 +47,24 @@ class Subsampling(nn.Module):
     Section II.A speaks of the average, II.B of the sum; the authors' software sums. The squashing
     function follows in the network, not here.
 
-    Shape: (N, maps, H, W) -> (N, maps, H // 2, W // 2). Parameters: 2 per map.
+    Args:
+        maps: of its own.
+        readers: maps that read each one below, each with parameters of its own: map i reads map
+            i modulo maps / readers. LeNet-4's are "in pairs".
+
+    Shape: (N, maps / readers, H, W) -> (N, maps, H // 2, W // 2). Parameters: 2 per map.
+
+    Raises:
+        ValueError: if the maps are no multiple of the readers.
     """
 
     WINDOW = 2
 
-    def __init__(self, maps: int) -> None:
+    def __init__(self, maps: int, readers: int = 1) -> None:
         super().__init__()
+        if readers < 1 or maps % readers:
+            raise ValueError(f"expected maps a multiple of the readers, got {maps} and {readers}")
+        self.readers = readers
         self.coefficient = nn.Parameter(torch.empty(maps))
         self.bias = nn.Parameter(torch.empty(maps))
         self.reset_parameters()
@@ -67,11 +78,14 @@ class Subsampling(nn.Module):
         # Four times the average is the sum to the last bit. As a grouped convolution this would
         # take several times as long, and exporters forget a divisor of 1.
         average = F.avg_pool2d(maps, self.WINDOW)
+        if self.readers > 1:
+            average = average.repeat(1, self.readers, 1, 1)
         coefficient = self.WINDOW**2 * self.coefficient.view(-1, 1, 1)
         return torch.addcmul(self.bias.view(-1, 1, 1), average, coefficient)
 
     def extra_repr(self) -> str:
-        return f"{len(self.coefficient)}"
+        of_each = f", readers={self.readers}" if self.readers > 1 else ""
+        return f"{len(self.coefficient)}{of_each}"
 
 
 class TableConv2d(nn.Module):

@@ -9,6 +9,8 @@ from lenet1998.codes import CHARACTERS
 from lenet1998.layers import EuclideanRBF, Squash, Subsampling, TableConv2d
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.classic import LeNet5Classic
+from lenet1998.models.lenet1 import LeNet1
+from lenet1998.models.lenet4 import LeNet4
 from lenet1998.models.variants import OneOfTenCodes, PlainTanh
 
 
@@ -45,20 +47,8 @@ class WithoutOutput(Chain):
     forward = ChainNetwork.top_state
 
 
-def like_lenet1() -> Chain:
-    """28x28, 4 and 12 maps, few units: the sizes of LeNet-1, with an RBF output."""
-    table = [(0,), (0, 1)] * 2 + [(1, 2), (2,), (2, 3), (3,)] * 2
-    return Chain(
-        28,
-        10,
-        c1=nn.Conv2d(1, 4, 5), s2=Subsampling(4),
-        c3=TableConv2d(table, 5), s4=Subsampling(12),
-        f5=nn.Conv2d(12, 20, 4), f6=nn.Linear(20, 12),
-    )  # fmt: skip
-
-
-def like_lenet4() -> Chain:
-    """Maps in pairs, a width that fills whole vectors, 36 classes (digits and capitals)."""
+def with_wide_maps() -> Chain:
+    """A width that fills whole vectors, 36 classes (digits and capitals)."""
     table = [(i, i + 1) for i in range(7)] + [(0, 2, 4, 6), tuple(range(8))] + [(1, 5)] * 11
     return Chain(
         32,
@@ -115,8 +105,9 @@ def randomised(net: ChainNetwork, seed: int = 0) -> ChainNetwork:
 
 NETWORKS = {
     "LeNet-5": LeNet5Classic,
-    "like LeNet-1": like_lenet1,
-    "like LeNet-4": like_lenet4,
+    "LeNet-1": LeNet1,
+    "LeNet-4": LeNet4,
+    "wide maps": with_wide_maps,
     "small kernels": with_small_kernels,
     "pooling": with_pooling,
     "full layers": full_layers,

@@ -30,7 +30,7 @@ def _(module: nn.MaxPool2d | nn.AvgPool2d, ground: Ground) -> Layer | None:
     usual |= {"return_indices": False, "divisor_override": None}
     if any(getattr(module, name, value) != value for name, value in usual.items()):
         return None
-    return halved(Pooling, ground, maximum=isinstance(module, nn.MaxPool2d))
+    return halved(Pooling, ground, ground.maps, maximum=isinstance(module, nn.MaxPool2d))
 
 
 _ONE, _QUARTER = np.float32(1), np.float32(1 / 4)

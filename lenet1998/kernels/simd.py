@@ -129,6 +129,28 @@ def sum_lanes(typingctx, vector):
 
 
 @intrinsic(prefer_literal=True)
+def turned(typingctx, vector, count):
+    """The lanes from `count` on, a constant, and then those before."""
+    lanes = [(count.literal_value + lane) % vector.lanes for lane in range(vector.lanes)]
+
+    def codegen(context, builder, signature, args):
+        return _shuffled(builder, lanes, args[0])
+
+    return vector(vector, count), codegen
+
+
+@intrinsic(prefer_literal=True)
+def repeated(typingctx, vector, count):
+    """The first `count` lanes, a constant, over and over."""
+    lanes = [lane % count.literal_value for lane in range(vector.lanes)]
+
+    def codegen(context, builder, signature, args):
+        return _shuffled(builder, lanes, args[0])
+
+    return vector(vector, count), codegen
+
+
+@intrinsic(prefer_literal=True)
 def transpose(
     typingctx, lanes, rows, source, source_start, source_stride, target, target_start, target_stride
 ):

@@ -21,9 +21,9 @@ class Windows(Layer):
         return self.in_side * self.padded
 
 
-def halved(kind: type[Windows], ground: Ground, **own: Any) -> Layer | None:
-    """The plan of such a layer on some ground; None where it does not fit."""
+def halved(kind: type[Windows], ground: Ground, maps: int, **own: Any) -> Layer | None:
+    """The plan of such a layer of so many maps on some ground; None where it does not fit."""
     if ground.is_full or ground.side % 2:
         return None
-    side, maps = ground.side // 2, ground.maps
+    side = ground.side // 2
     return ground.stand(kind, side**2 * maps, maps=maps, side=side, **own)

@@ -125,7 +125,7 @@ class OneOfTenCodes(LeNet5Variant):
 
     def __init__(self, characters: Sequence[str] = codes.DIGITS, **arguments: Any) -> None:
         f6 = nn.Linear(120, len(characters))
-        output = EuclideanRBF(2 * torch.eye(len(characters)) - 1)
+        output = EuclideanRBF(codes.places(len(characters)))
         super().__init__(characters=characters, f6=f6, output=output, **arguments)
 
 
