@@ -60,6 +60,12 @@ def _but(name: str, network: str, words: str, module: str = "variants") -> Entry
     return Entry(name, f"{module}:{network}", "paper", f"LeNet-5 with {words}")
 
 
+def _full(name: str, network: str, bar: str, words: str) -> Entry:
+    """A fully connected one."""
+    kind = f"fully_connected:FullyConnected{network}"
+    return Entry(f"fully-connected-{name}", kind, "fully-connected", words, f"MLP {bar}")
+
+
 _CLASSIC = "classic:LeNet5Classic"
 
 _ENTRIES = (
@@ -96,10 +102,19 @@ _ENTRIES = (
     _but("levels-symmetric", "SymmetricLevels", "input levels of -1 and 1", "inputs"),
     _but("levels-inverted", "InvertedLevels", "light ink on dark paper", "inputs"),
     _but("levels-standard", "StandardLevels", "input levels of mean 0, variance 1", "inputs"),
-    Entry("fully-connected-300", "fully_connected:FullyConnected300", "fully-connected",
-          "One hidden layer of 300 units", 4.7),
-    Entry("fully-connected-1000", "fully_connected:FullyConnected1000", "fully-connected",
-          "One hidden layer of 1,000 units", 4.5),
+    Entry("lenet1", "lenet1:LeNet1", "paper", "The digit at 16x16, and 2,578 parameters",
+          "LeNet-1"),
+    Entry("lenet4", "lenet4:LeNet4", "paper", "LeNet-5's smaller kin, ten outputs for its codes",
+          "LeNet-4"),
+    Entry("lenet4-boosted", "boosted:BoostedLeNet4", "lenet4-boosted",
+          "Three LeNet-4s, each learns what is hard for those before it",
+          "Boosted LeNet-4, distorted"),
+    _full("300", "300", "300-10", "300 hidden units"),
+    _full("1000", "1000", "1000-10", "1,000 hidden units"),
+    _full("300-100", "300And100", "300-100-10", "300 and 100 hidden units"),
+    _full("500-150", "500And150", "500-150-10", "500 and 150 hidden units"),
+    _full("300-deslanted", "300Deslanted", "300-10, deslanted",
+          "300 hidden units, on digits set upright"),
 )  # fmt: skip
 
 NETWORKS: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

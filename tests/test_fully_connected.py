@@ -26,23 +26,40 @@ def digits() -> Dataset:
     return load_dataset("digits").first(60, 20)
 
 
-@pytest.mark.parametrize(("units", "of_1998"), [(300, 238_510), (1000, 795_010)])
-def test_each_connection_has_its_own_weight(units: int, of_1998: int) -> None:
-    layers = count_layers(catalogue.find(f"fully-connected-{units}").build())
-    assert [layer.maps for layer in layers] == [units, 10, 10]
-    border = (32**2 - 28**2) * units
-    assert total(layers[:2]).trainable == total(layers[:2]).connections == of_1998 + border
-    assert (layers[2].trainable, layers[2].fixed) == (0, 100)
+class Few(FullyConnected):
+    HIDDEN = (30, 20)
+
+
+@pytest.mark.parametrize(
+    ("hidden", "in_fig12"),
+    [("300", 238.51), ("1000", 795), ("300-100", 267), ("500-150", 469), ("300-deslanted", 123)],
+)
+def test_each_connection_has_its_own_weight(hidden: str, in_fig12: float) -> None:
+    *layers, output = count_layers(catalogue.find(f"fully-connected-{hidden}").build())
+    units = [int(number) for number in hidden.split("-") if number.isdigit()]
+    assert [layer.maps for layer in layers] == [*units, 10]
+    assert total(layers).trainable == total(layers).connections
+    assert total(layers).trainable == pytest.approx(1000 * in_fig12, abs=500)
+    assert (output.trainable, output.fixed) == (0, 100)
 
 
 def test_hidden_layers_are_any_number() -> None:
-    net = FullyConnected((30, 20))
+    net = Few()
     assert net.TRAINED_LAYERS == ("f1", "f2", "f3")
     assert net(torch.zeros(2, 1, 32, 32)).shape == (2, 10)
 
 
+def test_the_border_of_the_field_is_not_seen() -> None:
+    net, image = Few(), torch.zeros(1, 1, 32, 32)
+    seen = net(image)
+    image[:, :, :2] = image[:, :, :, -2:] = 1
+    assert torch.equal(net(image), seen)
+    image[:, :, 2, 2] = 1
+    assert not torch.equal(net(image), seen)
+
+
 def test_eq8_is_the_squared_error_of_ten_units(digits: Dataset) -> None:
-    net = randomised(FullyConnected((30,)))
+    net = randomised(Few())
     images, labels = digits.test_images, digits.test_labels
     targets = torch.full((len(labels), 10), -1.0)
     targets[torch.arange(len(labels)), labels] = 1

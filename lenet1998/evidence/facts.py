@@ -106,14 +106,22 @@ class Bar:
     distorted: bool  # whether it learned from distorted patterns too
     test_error: float  # Fig. 9
     rejected: float | None  # Fig. 10, the test digits to reject for 0.5 % error
+    multiply_adds: float | None  # Fig. 11, in thousands
+    variables: float | None  # Fig. 12, likewise
+
+    @property
+    def name(self) -> str:
+        """What tells it from all others: "LeNet-5", "Linear, deslanted", "LeNet-5, distorted"."""
+        deslanted = ", deslanted" if "deslanted" in self.input else ""
+        return self.classifier + deslanted + (", distorted" if self.distorted else "")
 
 
 @cache
 def all_bars() -> tuple[Bar, ...]:
     """Every bar of Figs. 9 to 12, in their order."""
     return tuple(
-        Bar(classifier, pixels, distorted == "yes", float(error), _number(rejected))
-        for classifier, pixels, distorted, error, rejected, *_ in _rows("fig09_to_12.csv")
+        Bar(classifier, pixels, distorted == "yes", float(error), *map(_number, others))
+        for classifier, pixels, distorted, error, *others, _ in _rows("fig09_to_12.csv")
     )
 
 
@@ -140,9 +148,7 @@ def _number(text: str) -> float | None:
     return float(text) if text else None
 
 
-_TEST_ERRORS = {
-    bar.classifier + (", distorted" if bar.distorted else ""): bar.test_error for bar in all_bars()
-}
+_TEST_ERRORS = {bar.name: bar.test_error for bar in all_bars()}
 TEST_ERROR = _TEST_ERRORS["LeNet-5"]  # after 20 passes; reached after about ten, the text says
 TEST_ERROR_DISTORTED = _TEST_ERRORS["LeNet-5, distorted"]  # with 540,000 such patterns added
 QUOTED_UNCERTAINTY = 0.1  # of the test errors, in points (Fig. 9)

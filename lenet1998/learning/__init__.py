@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lenet1998.learning.online import ReferenceTrainer as ReferenceTrainer
     from lenet1998.learning.presets import PRESETS as PRESETS
     from lenet1998.learning.presets import preset as preset
+    from lenet1998.learning.recipe import BoostedRecipe as BoostedRecipe
     from lenet1998.learning.recipe import MinibatchRecipe as MinibatchRecipe
     from lenet1998.learning.recipe import Recipe as Recipe
     from lenet1998.learning.recipe import initialise as initialise
@@ -29,7 +30,7 @@ __getattr__, __all__ = lazily(
         "learning.fused": "FusedTrainer",
         "learning.online": "OnlineTrainer ReferenceTrainer",
         "learning.presets": "PRESETS preset",
-        "learning.recipe": "MinibatchRecipe Recipe initialise",
+        "learning.recipe": "BoostedRecipe MinibatchRecipe Recipe initialise",
         "learning.rule": "gauss_newton_diagonal",
         "learning.sdlm": "StochasticDiagonalLM",
         "runs.many": "train_many",

@@ -11,7 +11,7 @@ from lenet1998.data.distortions import distort
 from lenet1998.data.disturbances import with_noise
 from lenet1998.learning.recipe import Recipe
 
-ORDER, SAMPLE, DISTORTION, NOISE, PART = range(5)
+ORDER, SAMPLE, DISTORTION, NOISE, PART, MEMBER, FILTERED = range(7)
 """What random numbers are drawn for."""
 
 

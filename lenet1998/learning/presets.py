@@ -8,7 +8,7 @@ from typing import Any
 
 from lenet1998 import catalogue
 from lenet1998.data.distortions import LEANING, Distortions
-from lenet1998.learning.recipe import MinibatchRecipe, Recipe, TrainingRecipe
+from lenet1998.learning.recipe import BoostedRecipe, MinibatchRecipe, Recipe, TrainingRecipe
 
 __all__ = ["LITERAL_NOTE", "PRESETS", "from_values", "preset", "recipe_for"]
 
@@ -44,6 +44,7 @@ PRESETS: dict[str, TrainingRecipe] = {
         ),
         Recipe("paper-noise", inverted_pixels=0.1),
         Recipe("fully-connected", network="fully-connected-300", loss="mle"),
+        BoostedRecipe(distortions=Distortions().narrowed(0.5)),
         MinibatchRecipe(
             "modern",
             rate=0.003,
@@ -88,7 +89,9 @@ PRESETS: dict[str, TrainingRecipe] = {
 - `fitted-distorted-longer`: a natural extension, meant for 100 passes: always new distortions, with
   the ranges of `LeNet5Modern`'s recipe, and each rate for longer.
 - `paper-noise`: each pixel inverted with probability 0.1, for section III.E.
-- `fully-connected`: `paper` with eq. 8, for the networks of one hidden layer in Figs. 9 to 12.
+- `fully-connected`: `paper` with eq. 8, for the networks in Figs. 9 to 12 that share no weights.
+- `lenet4-boosted`: `paper` for each of three LeNet-4s; the second and the third learn from what
+  `learning.boosting` lets through of patterns distorted as in `paper-distorted`.
 
 And those of today, by mini-batches:
 
@@ -168,10 +171,11 @@ def recipe_for(network: str) -> TrainingRecipe:
 
 
 def from_values(values: Any) -> TrainingRecipe:
-    """A recipe of either kind from its JSON object.
+    """A recipe of any kind from its JSON object.
 
     Raises:
         ValueError: for what is no such object, an unknown field or a bad value.
     """
-    kind = MinibatchRecipe if isinstance(values, Mapping) and "optimiser" in values else Recipe
-    return kind.from_values(values)
+    names = values if isinstance(values, Mapping) else ()
+    kinds: dict[str, type[TrainingRecipe]] = {"optimiser": MinibatchRecipe, "passes": BoostedRecipe}
+    return next((kinds[name] for name in kinds if name in names), Recipe).from_values(values)

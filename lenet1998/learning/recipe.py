@@ -18,10 +18,18 @@ from lenet1998 import catalogue, codes
 from lenet1998.data.distortions import Distortions
 from lenet1998.errors import settle_types
 from lenet1998.layers import Subsampling, TableConv2d
+from lenet1998.models.boosted import BoostedLeNet4
 from lenet1998.models.chain import LARGEST, ChainNetwork
 from lenet1998.models.network import Network
 
-__all__ = ["PRINTED_SCHEDULE", "MinibatchRecipe", "Recipe", "TrainingRecipe", "initialise"]
+__all__ = [
+    "PRINTED_SCHEDULE",
+    "BoostedRecipe",
+    "MinibatchRecipe",
+    "Recipe",
+    "TrainingRecipe",
+    "initialise",
+]
 
 PRINTED_SCHEDULE = ((1, 5e-4), (3, 2e-4), (6, 1e-4), (9, 5e-5), (13, 1e-5))
 """Section III.B: the global rate eta from each of these passes on."""
@@ -162,6 +170,8 @@ class Recipe(TrainingRecipe):
     """
 
     ENGINES = ("fused", "torch")
+    KIND: ClassVar[type[Network]] = ChainNetwork  # what it trains
+    WHAT: ClassVar[str] = "that ends in penalties"  # in words
 
     name: str = "paper"
     init_bound: float = 1.4
@@ -190,8 +200,7 @@ class Recipe(TrainingRecipe):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        ends_in_penalties = issubclass(catalogue.find(self.network).kind, ChainNetwork)
-        self._expect(ends_in_penalties, "network", "that ends in penalties")
+        self._expect(issubclass(catalogue.find(self.network).kind, self.KIND), "network", self.WHAT)
         self._expect_one_of("loss", "map", "mle")
         self._expect_one_of("output_curvature", "constant", "loss")
         self._expect_one_of("order", "constant", "reshuffled")
@@ -224,9 +233,13 @@ class Recipe(TrainingRecipe):
         if self.characters is not None:
             arguments["characters"] = self.characters
         net = catalogue.find(self.network).build(**arguments)
+        self.start(net)
+        return net
+
+    def start(self, net: Network) -> None:
+        """Set the starting parameters."""
         assert isinstance(net, ChainNetwork)
         initialise(net, self)
-        return net
 
     def eta(self, pass_number: int) -> float:
         """The global rate during a pass, counted from 1."""
@@ -235,6 +248,42 @@ class Recipe(TrainingRecipe):
     def bound(self, fan_in: float) -> float:
         """Initial weights into a unit of this fan-in lie within this of 0."""
         return float(self.init_bound / fan_in**self.init_power)
+
+
+@dataclass(frozen=True)
+class BoostedRecipe(Recipe):
+    """How three networks learn by the rule of 1998, one after the other (`learning.boosting`).
+
+    A pass is one of each of them, so 60,000 patterns are seen three times in it; but the first
+    network makes all of its passes before the second begins.
+
+    Attributes:
+        distortions: of the patterns that the second and the third network learn from.
+        passes: of each network. The schedule begins anew with each.
+
+    Raises:
+        ValueError: as `Recipe`.
+    """
+
+    KIND = BoostedLeNet4
+    WHAT = "of several that learn one after the other"
+
+    name: str = "lenet4-boosted"
+    network: str = "lenet4-boosted"
+    passes: int = 20
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._expect(self.passes >= 1, "passes", ">= 1")
+        self._expect(self.characters is None, "characters", "None")
+
+    def lasting(self, passes: int) -> BoostedRecipe:
+        return replace(self, passes=passes)
+
+    def start(self, net: Network) -> None:
+        """All 0, so that a network that has not begun to learn adds nothing to the scores."""
+        for parameter in net.parameters():
+            nn.init.zeros_(parameter)
 
 
 @dataclass(frozen=True)

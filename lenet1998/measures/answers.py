@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lenet1998.data.field import check_labels, check_levels, check_scale
 from lenet1998.losses import posterior
+from lenet1998.models.boosted import BoostedLeNet4
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.network import AT_ONCE, Reader
 
@@ -45,6 +46,8 @@ def scores(reader: Reader, images: Tensor, *, fused: bool = True) -> Tensor:
     """
     if not isinstance(reader, nn.Module):
         return reader.scores(images)
+    if isinstance(reader, BoostedLeNet4):
+        return torch.stack([scores(net, images, fused=fused) for net in reader.networks]).sum(0)
     check_scale(images)
     parameter, training = next(reader.parameters()), reader.training
     fits = (parameter.dtype, parameter.device.type) == (torch.float32, "cpu")

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from numbers import Integral
 from pathlib import Path
 
@@ -20,13 +21,15 @@ from lenet1998 import catalogue
 from lenet1998.data import Dataset, load_dataset
 from lenet1998.errors import Failure, in_words
 from lenet1998.files import FileError, make_folder, remove_parts, write_atomically
+from lenet1998.learning.boosting import BoostedLearner
 from lenet1998.learning.learner import Learner
 from lenet1998.learning.minibatch import MinibatchLearner
 from lenet1998.learning.online import OnlineLearner, OnlineTrainer, ReferenceTrainer
 from lenet1998.learning.presets import from_values, named
-from lenet1998.learning.recipe import MinibatchRecipe, Recipe, TrainingRecipe
+from lenet1998.learning.recipe import BoostedRecipe, MinibatchRecipe, Recipe, TrainingRecipe
 from lenet1998.measures.answers import misread
 from lenet1998.models import saved
+from lenet1998.models.boosted import BoostedLeNet4
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.network import Network
 
@@ -347,6 +350,10 @@ def learner_for(run: Run, dataset: Dataset) -> Learner:
     learner: Learner
     if isinstance(run.recipe, MinibatchRecipe):
         learner = MinibatchLearner(run.net, run.recipe, dataset)
+    elif isinstance(run.recipe, BoostedRecipe):
+        assert isinstance(run.net, BoostedLeNet4)
+        trainer = partial(trainer_for, engine=run.engine)
+        learner = BoostedLearner(run.net, run.recipe, dataset, trainer)
     else:
         assert isinstance(run.recipe, Recipe) and isinstance(run.net, ChainNetwork)
         learner = OnlineLearner(trainer_for(run.net, run.recipe, run.engine), dataset)
