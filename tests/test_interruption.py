@@ -24,7 +24,7 @@ from lenet1998.files import write_atomically
 from lenet1998.learning import Recipe, RunError, train
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import LOCK, METRICS, RECIPE, Run, alone_in
-from lenet1998.runs.task import train_task_for
+from lenet1998.runs.task import carry_out_for
 
 CAMPAIGN = "LENET1998_KILLS" in os.environ
 KILLS = int(os.environ.get("LENET1998_KILLS", "5"))  # 25 and more, as a campaign
@@ -219,10 +219,10 @@ def test_the_workers_of_a_killed_study_end_with_it(monkeypatch):
         time.sleep(100)
 
     def studying():
-        FORK.Process(target=train_task_for, args=(os.getpid(), "begun")).start()
+        FORK.Process(target=carry_out_for, args=(os.getpid(), "begun")).start()
         time.sleep(100)
 
-    monkeypatch.setattr("lenet1998.runs.task.train_task", long)
+    monkeypatch.setattr("lenet1998.runs.task.carry_out", long)
     process = FORK.Process(target=studying)
     process.start()
     its.close()

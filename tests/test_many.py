@@ -19,7 +19,7 @@ from lenet1998.models import LeNet5Classic, LeNet5Modern
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.many import run_folder
 from lenet1998.runs.run import METRICS, RECIPE, Run, alone_in
-from lenet1998.runs.task import Task, train_task
+from lenet1998.runs.task import TrainingTask, carry_out
 from lenet1998.runs.workers import Workers
 
 PATIENCE = 240  # seconds; a busy computer takes many to start a process
@@ -120,7 +120,7 @@ def test_every_reason_is_told_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr("lenet1998.runs.task.train", fail)
     monkeypatch.setattr(
-        "lenet1998.runs.many._in_processes", lambda tasks, jobs: map(train_task, tasks)
+        "lenet1998.runs.many._in_processes", lambda tasks, jobs: map(carry_out, tasks)
     )
     with pytest.raises(RunError) as ended:
         train_many([Recipe(seed=seed) for seed in (4, 5, 6)], "digits", tmp_path, passes=1)
@@ -152,9 +152,8 @@ def test_a_run_in_this_process_leaves_it_its_threads(tmp_path, monkeypatch):
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
-        train_task(
-            Task(0, Recipe(), Source("digits"), load_dataset("digits").name, 1, "fused", tmp_path)
-        )
+        name = load_dataset("digits").name
+        carry_out(TrainingTask(0, Source("digits"), name, tmp_path, Recipe(), 1, "fused"))
         assert (during, torch.get_num_threads()) == ([1], 2)
     finally:
         torch.set_num_threads(before)
@@ -164,7 +163,7 @@ def test_a_worker_without_a_place_to_write_says_so(tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="needs Dask: install lenet1998[cluster]")
     from lenet1998.runs import cluster
 
-    task = Task(3, Recipe(), Source("digits"), "digits", 1, "fused", tmp_path)
+    task = TrainingTask(3, Source("digits"), "digits", tmp_path, Recipe(), 1, "fused")
 
     def full(*arguments, **options):
         raise OSError(28, "No space left on device")

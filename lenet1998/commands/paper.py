@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from itertools import groupby
 from pathlib import Path
@@ -26,9 +26,11 @@ from lenet1998.evidence.fig06 import experiment as fig06
 from lenet1998.evidence.fig07 import FIG07, LONGER
 from lenet1998.evidence.fig07_choice import WHAT_DECIDES
 from lenet1998.evidence.fig08 import FIG08
+from lenet1998.evidence.fig09 import FIG09, FIG11, FIG12
 from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig13 import FIG13
 from lenet1998.evidence.first_steps import FIRST_STEPS
+from lenet1998.evidence.fits import fit_many
 from lenet1998.evidence.fully_connected import FULLY_CONNECTED
 from lenet1998.evidence.inputs import INPUTS
 from lenet1998.evidence.inside import INSIDE
@@ -77,7 +79,7 @@ def experiments(training_patterns: int = 60_000) -> dict[str, Experiment[Any]]:
         *(FIRST_STEPS, FIG05, LONGER_PLAIN),
         *(fig06(training_patterns), equal_updates(training_patterns)),
         *(FIG07, WHAT_DECIDES, LONGER),
-        *(FIG08, WRITERS, FIG10, FIG13, PARTS_EXPERIMENT),
+        *(FIG08, WRITERS, FIG09, FIG10, FIG11, FIG12, FIG13, PARTS_EXPERIMENT),
         *(INPUTS, INSIDE, CENTRES, PASS_BY_PASS, CHARACTERS),
         *(FULLY_CONNECTED, BATCH, PENALTIES, CHOICES),
     )
@@ -144,7 +146,19 @@ def paper(
             on_found=lambda run: None,
         )
         by_name = {of: list(group) for of, group in groupby(runs, lambda run: run.recipe.name)}
-        values, recipes = _plain(experiment.measure(by_name, digits)), _recipes(experiment)
+        answers = []
+        if experiment.fits:
+            answers.append(
+                fit_many(
+                    experiment.fits,
+                    source,
+                    runs_folder,
+                    workers=workers,
+                    on_fit=lambda name: report(f"  {name}"),
+                )
+            )
+        values = _plain(experiment.measure(by_name, digits, *answers))
+        recipes = _recipes(experiment)
         measured = Measured(experiment.title, digits.name, count, passes, recipes, values)
         parts[name] = measured, present(experiment, measured, dataset)
         parts = {name: parts[name] for name in known if name in parts}
@@ -160,8 +174,10 @@ def _plain(values: Any) -> Any:
 
 
 def _recipes(experiment: Experiment[Any]) -> dict[str, Any]:
-    recipes: dict[str, Any] = _plain({one.name: one.choices() for one in experiment.recipes})
-    return recipes
+    recipes = {one.name: one.choices() for one in experiment.recipes}
+    fits = {one.name: asdict(one) for one in experiment.fits}
+    plain: dict[str, Any] = _plain({**recipes, **fits})
+    return plain
 
 
 def present(experiment: Experiment[Any], measured: Measured, dataset: Dataset) -> Section:

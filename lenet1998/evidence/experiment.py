@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 
 from lenet1998.data import Dataset
+from lenet1998.evidence.fits import Fit
 from lenet1998.learning.recipe import Recipe
 from lenet1998.measures.spread import Spread
 from lenet1998.report.sections import Section
@@ -31,10 +32,14 @@ class Experiment(Generic[Values]):
     title: str  # of its section
     recipes: Sequence[Recipe]  # what has to be trained, each with the seeds from 0
     values: type[Values]  # what is measured: a frozen dataclass of values that JSON has
-    measure: Callable[[Runs, Dataset], Values]  # on the data set that the runs were trained on
+    measure: Callable[
+        ..., Values
+    ]  # of `Runs` and a `Dataset`: on the data set that the runs were trained on
     # the values as a section; of the data set it takes names, counts, labels and images, but no
     # network reads them anew
     present: Callable[[Values, Dataset], Section]
+    # classifiers that are no networks: `measure` takes their answers too, by their names
+    fits: Sequence[Fit] = ()
     seeds: int = 5  # how many of each recipe, where the user does not say
     passes: int = PASSES  # of each run
     # trained and measured on `Dataset.with_validation_split`: the test set chooses nothing

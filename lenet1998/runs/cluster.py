@@ -28,7 +28,7 @@ from distributed.core import rpc
 
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import METRICS, RECIPE, RunError
-from lenet1998.runs.task import Ended, Task, train_task
+from lenet1998.runs.task import Ended, Task, carry_out
 
 _SECONDS = 5  # for the scheduler to answer
 _WORKER_SECONDS = 10  # for the first worker to be there
@@ -94,7 +94,7 @@ def _train_away(task: Task, files: Mapping[str, bytes]) -> Ended:
             place = Path(scratch)
             for name, content in files.items():
                 (place / name).write_bytes(content)
-            ended = train_task(replace(task, place=place))
+            ended = carry_out(replace(task, place=place))
             return ended if ended.error is not None else replace(ended, files=_files(place))
     except OSError as error:  # of the scratch folder: a full disk, a place that it may not write to
         return Ended(task.index, f"on the worker: {error}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from lenet1998.data import Dataset, Source
@@ -14,7 +14,7 @@ from lenet1998.learning.presets import named
 from lenet1998.learning.recipe import TrainingRecipe
 from lenet1998.models.saved import WEIGHTS
 from lenet1998.runs.run import Run, RunError, alone_in, check_same
-from lenet1998.runs.task import Ended, Task, load, train_task, train_task_for
+from lenet1998.runs.task import Ended, Task, TrainingTask, carry_out, carry_out_for, load
 from lenet1998.runs.workers import Workers
 
 __all__ = ["run_folder", "train_many"]
@@ -77,18 +77,44 @@ def train_many(
     source = source if isinstance(source, Source) else Source(source)
     dataset = load(source)
     source = source.settled(dataset)
-    tasks: list[Task] = []
+    tasks: list[TrainingTask] = []
     runs: dict[Path, Run] = {}
     for recipe, place in zip(wanted, places, strict=True):
         of_run = (passes or recipe.passes, engine or recipe.ENGINES[0], place)
         run = _finished(recipe, dataset, *of_run)
         if run is None:
-            tasks.append(Task(len(tasks), recipe, source, dataset.name, *of_run))
+            of_task = (len(tasks), source, dataset.name, place)
+            tasks.append(TrainingTask(*of_task, recipe, passes or recipe.passes, of_run[1]))
             continue
         runs[place] = run
         if (tell := on_found or on_run) is not None:
             tell(run)
     del dataset
+    with closing(make_all(tasks, folder, workers, len(recipes))) as made:
+        for place in made:
+            runs[place] = Run.load(place)
+            if on_run is not None:
+                on_run(runs[place])
+    return [runs[place] for place in places]
+
+
+def make_all(
+    tasks: Sequence[Task], folder: str | Path, workers: Workers, wanted: int
+) -> Generator[Path]:
+    """Do tasks, several at once, whose folders lie in one that nobody else may use meanwhile.
+
+    Args:
+        tasks: numbered from 0.
+        folder: made if it is not there.
+        workers: what does them.
+        wanted: how many there are with those that had been done before.
+
+    Yields:
+        The folder of each as it ends.
+
+    Raises:
+        RunError: as `train_many`, when all others have ended.
+    """
     failed: list[tuple[Path, str]] = []
     with alone_in(Path(folder)) if tasks else nullcontext():
         for ended in _work(tasks, workers):
@@ -97,12 +123,9 @@ def train_many(
                 failed.append((place, ended.error))
                 continue
             _write(ended.files, place)
-            runs[place] = Run.load(place)
-            if on_run is not None:
-                on_run(runs[place])
+            yield place
     if failed:
-        raise RunError(_failures(failed, len(recipes)))
-    return [runs[place] for place in places]
+        raise RunError(_failures(failed, wanted))
 
 
 def _failures(failed: Sequence[tuple[Path, str]], runs: int) -> str:
@@ -152,13 +175,13 @@ def _work(tasks: Sequence[Task], workers: Workers) -> Iterator[Ended]:
         return on_cluster(tasks, workers.jobs, workers.address)
     # One run alone stays in this process: there is nothing to start.
     if len(tasks) < 2:
-        return map(train_task, tasks)
+        return map(carry_out, tasks)
     load.cache_clear()
     return _in_processes(tasks, workers.jobs)
 
 
 def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Ended]:
-    """The tasks' runs in any order; joblib stops all when a process dies, so they are begun again.
+    """The tasks in any order; joblib stops all when a process dies, so they are begun again.
 
     Each goes on after its last whole pass.
     """
@@ -168,7 +191,7 @@ def _in_processes(tasks: Sequence[Task], jobs: int) -> Iterator[Ended]:
     losses = 0
     while left:
         processes = Parallel(jobs, "loky", return_as="generator_unordered", batch_size=1)
-        call = delayed(train_task_for)
+        call = delayed(carry_out_for)
         try:
             for ended in processes(call(os.getpid(), task) for task in list(left.values())):
                 del left[ended.index]

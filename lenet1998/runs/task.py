@@ -1,9 +1,10 @@
-"""One run of many, as it goes to a worker and comes back."""
+"""One task of many, such as a run, as it goes to a worker and comes back."""
 
 from __future__ import annotations
 
 import os
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from pathlib import Path
@@ -21,22 +22,46 @@ _GLANCE = 0.1  # seconds between a worker's looks at whether its study lives
 
 
 @dataclass(frozen=True)
-class Task:
-    """One run of a study that has still to be made, as it goes to a worker."""
+class Task(ABC):
+    """What has still to be made, as it goes to a worker."""
 
     index: int
-    recipe: TrainingRecipe
     source: Source
     dataset_name: str
-    passes: int
-    engine: str
     place: Path
-    """The run's folder, on this computer."""
+    """Its folder, on this computer; `WEIGHTS` is the last of the files that it writes there."""
 
     @property
     def begun(self) -> bool:
         """Whether there is a state to go on from."""
         return (self.place / WEIGHTS).exists()
+
+    @abstractmethod
+    def make(self, dataset: Dataset) -> None:
+        """Make it, in its folder.
+
+        Raises:
+            RunError, OSError, ValueError: it cannot be made.
+        """
+
+
+@dataclass(frozen=True)
+class TrainingTask(Task):
+    """A run of a study."""
+
+    recipe: TrainingRecipe
+    passes: int
+    engine: str
+
+    def make(self, dataset: Dataset) -> None:
+        train(
+            self.recipe,
+            dataset,
+            passes=self.passes,
+            engine=self.engine,
+            folder=self.place,
+            resume=self.begun,
+        )
 
 
 @dataclass(frozen=True)
@@ -44,13 +69,13 @@ class Ended:
     """What a worker reports of a task."""
 
     index: int  # of the task
-    error: str | None = None  # why there is no run, if there is none
-    # of the run, by name, where the worker has not written them to the task's folder
+    error: str | None = None  # why nothing was made, if so
+    # of what was made, by name, where the worker has not written them to the task's folder
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def train_task(task: Task) -> Ended:
-    """Train a task's run in its folder; what a worker does."""
+def carry_out(task: Task) -> Ended:
+    """Do a task in its folder; what a worker does."""
     threads = torch.get_num_threads()
     # The cores belong to the other runs. The last one left, which the caller's process makes, has
     # one thread too: a run must not depend on how many others there are.
@@ -59,14 +84,7 @@ def train_task(task: Task) -> Ended:
         dataset = load(task.source)
         if dataset.name != task.dataset_name:
             raise RunError(f"the worker found {dataset.name}, not {task.dataset_name}")
-        train(
-            task.recipe,
-            dataset,
-            passes=task.passes,
-            engine=task.engine,
-            folder=task.place,
-            resume=task.begun,
-        )
+        task.make(dataset)
     except (DatasetError, RunError, OSError, ValueError) as error:
         return Ended(task.index, str(error))
     # Whatever it is, a bug or too little memory, it ends this run alone: raised here it would end
@@ -78,8 +96,8 @@ def train_task(task: Task) -> Ended:
     return Ended(task.index)
 
 
-def train_task_for(study: int, task: Task) -> Ended:
-    """`train_task` in a process of its own, which ends when the study's does.
+def carry_out_for(study: int, task: Task) -> Ended:
+    """`carry_out` in a process of its own, which ends when the study's does.
 
     A study that is killed cannot stop its workers: they would train on, and hold the folders in
     which it is called again.
@@ -90,7 +108,7 @@ def train_task_for(study: int, task: Task) -> Ended:
     """
     if os.getpid() != study:
         _end_with(study)
-    return train_task(task)
+    return carry_out(task)
 
 
 @cache  # once in a process
