@@ -4,8 +4,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.ndimage import shift
 from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from lenet1998.others._base import Scored
@@ -14,6 +16,7 @@ from lenet1998.others.local import LocalLinearClassifier
 from lenet1998.others.neighbours import NearestClassifier
 from lenet1998.others.quadratic import QuadraticClassifier
 from lenet1998.others.rbf import RBFClassifier
+from lenet1998.others.svm import PolynomialSVM, ReducedSVM
 
 MODELS = [
     LinearClassifier(),
@@ -22,6 +25,8 @@ MODELS = [
     QuadraticClassifier(),
     RBFClassifier(means=10),
     LocalLinearClassifier(50),
+    PolynomialSVM(C=10.0, constant=1.0),
+    ReducedSVM(C=10.0, constant=1.0, vectors=20, steps=10),
 ]
 
 
@@ -111,6 +116,46 @@ def test_local_weights_are_those_of_the_nearest(digits: Any) -> None:
     np.testing.assert_allclose(found, (image - middle) @ weights + wanted.mean(0), atol=1e-4)
 
 
+def test_machines_fitted_by_chunks_are_those_of_all_images(
+    digits: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lenet1998.others.svm._FIRST", 100)
+    X, y = digits
+    found = scores(PolynomialSVM(4, C=1.0, constant=0.5), digits)
+    unit = X / np.linalg.norm(X, axis=1, keepdims=True)
+    for place in range(10):
+        machine = SVC(C=1.0, kernel="poly", degree=4, gamma=2 / 3, coef0=1 / 3, tol=1e-5)
+        machine.fit(unit[:1000], y[:1000] == place)
+        np.testing.assert_allclose(
+            found[:, place], machine.decision_function(unit[1000:]), atol=0.02
+        )
+
+
+def test_shifted_support_vectors_make_shifts_matter_less(digits: Any) -> None:
+    X, y = digits
+    plain, virtual = PolynomialSVM(4), PolynomialSVM(4, shifts=4)
+    moved = np.stack([shift(image.reshape(8, 8), (0, 1), order=0).ravel() for image in X[1000:]])
+    misread = [
+        (model.fit(X[:1000], y[:1000]).predict(moved) != y[1000:]).mean()
+        for model in (plain, virtual)
+    ]
+    assert misread[1] < 0.5 * misread[0]
+    assert len(virtual.vectors_) > len(plain.vectors_)
+
+
+def test_a_reduced_set_comes_near_the_machines(digits: Any) -> None:
+    full, close = PolynomialSVM(5), ReducedSVM(5, vectors=20)
+    exact = scores(full, digits)
+    apart = [
+        np.abs(scores(ReducedSVM(5, vectors=20, steps=steps), digits) - exact).mean()
+        for steps in (0, 100)
+    ]
+    assert apart[1] < 0.5 * apart[0]
+    scores(close, digits)
+    assert close.multiply_adds_ == 10 * 20 * 64 + 10 * 20 < full.multiply_adds_
+    assert close.variables_ == close.multiply_adds_ + 10
+
+
 def test_costs_are_counted(digits: Any) -> None:
     for model, reads, keeps in (
         (LinearClassifier(), 640, 650),
@@ -124,6 +169,9 @@ def test_costs_are_counted(digits: Any) -> None:
 
 
 def test_bad_parameters_are_named(digits: Any) -> None:
-    for model, words in ((NearestClassifier(0), "expected n_neighbors >= 1, got 0"),):
+    for model, words in (
+        (NearestClassifier(0), "expected n_neighbors >= 1, got 0"),
+        (PolynomialSVM(shifts=3), "expected shifts 0, 4 or 8, got 3"),
+    ):
         with pytest.raises(ValueError, match=words):
             model.fit(*digits)

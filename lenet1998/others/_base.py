@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from torch.nn.functional import pad
 Floats = npt.NDArray[np.floating[Any]]
 Places = npt.NDArray[np.int64]
 
-ROWS = 1000  # images that are answered together
+_TOGETHER = 1000  # images that are answered at once
 
 
 class Scored(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -67,9 +68,7 @@ class Scored(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return answers
 
     def _answer(self, X: npt.ArrayLike) -> Floats:
-        pixels = self._pixels(X)
-        parts = (pixels[start : start + ROWS] for start in range(0, len(pixels), ROWS))
-        return np.concatenate([self._scores(part) for part in parts])
+        return in_parts(self._scores, self._pixels(X))
 
     def _pixels(self, X: npt.ArrayLike) -> Floats:
         check_is_fitted(self)
@@ -91,6 +90,12 @@ class Scored(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     @abstractmethod
     def _scores(self, pixels: Floats) -> Floats:
         """`(n, pixels)` -> `(n, classes)`."""
+
+
+def in_parts(function: Callable[[Floats], Floats], pixels: Floats) -> Floats:
+    """A function of images, of not too many at a time."""
+    starts = range(0, len(pixels), _TOGETHER)
+    return np.concatenate([function(pixels[start : start + _TOGETHER]) for start in starts])
 
 
 def _flat(X: Any) -> Any:
