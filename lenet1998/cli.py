@@ -113,11 +113,16 @@ def options(
 
 
 @app.command()
-def summary(as_json: Json = False) -> None:
-    """Count LeNet-5, layer by layer, beside the paper's figures."""
+def summary(
+    network: Annotated[str, Argument(help="As `lenet1998 models` lists them.")] = "lenet5-classic",
+    as_json: Json = False,
+) -> None:
+    """Count a network layer by layer, LeNet-5 beside the paper's figures."""
     from lenet1998.commands.summary import summary
 
-    _show(summary(), as_json=as_json)
+    with _usage():
+        counted = summary(network)
+    _show(counted, as_json=as_json)
 
 
 @app.command()

@@ -338,6 +338,13 @@ def test_networks_are_named_in_every_way(finished, handwriting, lenet1998):
     assert status == 2 and "name one" in errors
 
 
+def test_summary_counts_any_network(lenet1998):
+    status, out, _ = lenet1998("summary", "lenet1", "--json")
+    assert status == 0 and json.loads(out)["total"]["count"]["trainable"] == 2_578
+    status, _, err = lenet1998("summary", "lenet6")
+    assert status == 2 and "no network 'lenet6': expected one of lenet5-classic" in err
+
+
 def test_summary_survives_an_output_without_check_marks():
     command = [sys.executable, "-m", "lenet1998.cli", "summary"]
     environment = {**os.environ, "PYTHONIOENCODING": "ascii"}

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 from torch import nn
 
+from lenet1998 import catalogue
 from lenet1998.evidence import facts
 from lenet1998.measures import counting
 from lenet1998.measures.counting import LayerCount, Total
@@ -57,12 +58,12 @@ def summarise(net: nn.Module, field: int | None = None) -> Summary:
     )
 
 
-def summary() -> Outcome:
-    """LeNet-5 counted."""
-    counted = summarise(LeNet5Classic())
+def summary(network: str = "lenet5-classic") -> Outcome:
+    """A network of the catalogue counted; ValueError for an unknown name."""
+    counted = summarise(catalogue.find(network).build())
     work = f"Learning from one image takes {counted.training_step_multiply_adds:,} multiply-adds."
     sections = [Section(tables=[layer_table(counted)]), Section(text=[work, *counted.notes])]
-    return Outcome(asdict(counted), Document("LeNet-5, counted", sections))
+    return Outcome(asdict(counted), Document(f"{network}, counted", sections))
 
 
 def layer_table(counted: Summary) -> Table:
