@@ -474,7 +474,7 @@ def _costs(name: str, title: str, what: str, printed: str, counted: str) -> Expe
         values=Costs,
         measure=measure,
         present=present,
-        seeds=5,
+        seeds=1,
     )
 
 
