@@ -132,14 +132,14 @@ def test_scikit_learn_checks(estimator: TangentDistanceClassifier, check: Any) -
 
 def test_with_all_let_through_it_is_the_nearest_of_all(digits: Any) -> None:
     X, y = digits[0][:60].reshape(-1, 8, 8), digits[1][:60]
-    model = TangentDistanceClassifier(3, shortlist=None, ridge=0.1).fit(X[:40], y[:40])
+    model = TangentDistanceClassifier(3, shortlist=None, ridge=0.1, sigma=1.0).fit(X[:40], y[:40])
     distances, indices = model.kneighbors(X[40:])
     images = torch.from_numpy(X).float()
     rows = [two_sided(image.expand(40, 8, 8), images[:40], 0.1) for image in images[40:]]
     nearest = torch.stack(rows).topk(3, largest=False)
     np.testing.assert_array_equal(indices, nearest.indices)
     np.testing.assert_allclose(distances, nearest.values.sqrt(), rtol=1e-4)
-    few = TangentDistanceClassifier(3, shortlist=20, ridge=0.1).fit(X[:40], y[:40])
+    few = TangentDistanceClassifier(3, shortlist=20, ridge=0.1, sigma=1.0).fit(X[:40], y[:40])
     assert np.mean(few.kneighbors(X[40:])[1] == indices) > 0.9
     np.testing.assert_array_equal(model.predict(X[40:]), model.predict(X[40:].reshape(20, 64)))
 

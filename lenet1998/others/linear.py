@@ -13,13 +13,17 @@ class LinearClassifier(Scored):
     """The class whose weighted sum of the pixels is the largest, by least squares.
 
     The paper doesn't print how its weights were learned. Multiply-adds: one for a weight;
-    variables: weights and biases.
+    variables: weights and biases. Of 50,000 training digits of MNIST learned, levels 0..1.275, it
+    misread of the 10,000 others, by the ridge, in %:
+
+        28x28             1e-4 13.29    1e-3 13.23    0.01 12.80    0.03 12.80    0.1 12.87
+        20x20, deslanted  1e-4 10.84    1e-3 10.81    0.01 10.92
 
     Args:
         ridge: what the square of a weight costs, against the mean square of an error.
     """
 
-    def __init__(self, ridge: float = 1e-3) -> None:
+    def __init__(self, ridge: float = 0.01) -> None:
         self.ridge = ridge
 
     def _fit(self, pixels: Floats, answers: Places) -> None:
@@ -42,7 +46,9 @@ class PairwiseLinearClassifier(Scored):
     """A unit for each two classes, +1 for the one and -1 for the other, by least squares.
 
     A class's score is the sum of the outputs of the units for it minus those of the units against
-    it. Multiply-adds: one for a weight; variables: weights and biases.
+    it. Multiply-adds: one for a weight; variables: weights and biases. Of the digits at 28x28 that
+    `LinearClassifier` tells of it misread 9.34, 9.23 and 9.35 % by ridges of 1e-4, 1e-3 and 0.01;
+    without squashing 16.13, 15.29 and 14.91 %.
 
     Args:
         ridge: what the square of a weight costs, against the mean square of an error.

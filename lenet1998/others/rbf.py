@@ -15,7 +15,16 @@ class RBFClassifier(Scored):
     """Gaussians at the means that K-means finds for each class; sums of them by least squares.
 
     The sums are the paper's regularised pseudo-inverse. Multiply-adds: one for a pixel of a mean
-    and one for a weight; variables: means, widths, weights and biases.
+    and one for a weight; variables: means, their width, weights and biases.
+
+    Of 10,000 training digits of MNIST learned, levels 0..1.275, it misread of the 4,000 after the
+    first 50,000, in %, by width and ridge:
+
+        ridge  0.7   1.0   1.5   2.0   3.0
+        1e-8         3.80  3.95  4.28  4.75
+        1e-6   4.03  3.72  4.15  4.80  6.48
+        1e-5         4.15  4.75  5.92
+        1e-4               6.15  7.70
 
     Args:
         means: of each class, or as many as its images if those are fewer.

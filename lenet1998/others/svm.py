@@ -39,6 +39,13 @@ class PolynomialSVM(Scored):
     pixel of each support vector and for each of their weights, powers not counted; variables: the
     pixels of the support vectors, their weights, and a bias for each class.
 
+    Of 10,000 training digits of MNIST learned at 28x28, so many of the 4,000 after the first 50,000
+    were misread, by `degree`, `constant` and `C`; of one machine for each two classes the votes
+    misread as many, but the sums of their values 40 to 70 % more:
+
+        4, 0: 121 by 1        4, 1: 168 by 1, 127 by 10        4, 0.3: 130 by 1
+        5, 1: 149 by 1, 120 by 10                              9, 1: 122 by 1, 114 by 10
+
     Args:
         degree: of the polynomial.
         C: the most that an image may weigh.
