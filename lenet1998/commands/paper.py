@@ -137,7 +137,11 @@ def paper(
         digits = _digits_of(experiment, dataset)
         runs_folder = folder / "runs" / ("validation" if experiment.validation else "test")
         runs = train_many(
-            [replace(recipe, seed=seed) for recipe in experiment.recipes for seed in range(count)],
+            [
+                replace(recipe, seed=seed)
+                for recipe in experiment.recipes
+                for seed in range(min(count, experiment.most_seeds.get(recipe.name, count)))
+            ],
             replace(source, validation=digits.held_out or None),
             runs_folder if experiment.passes == PASSES else runs_folder / f"{passes}-passes",
             passes=passes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -41,6 +41,8 @@ class Experiment(Generic[Values]):
     # classifiers that are no networks: `measure` takes their answers too, by their names
     fits: Sequence[Fit] = ()
     seeds: int = 5  # how many of each recipe, where the user does not say
+    # of recipes that take long, by their names, at most so many
+    most_seeds: Mapping[str, int] = field(default_factory=dict)
     passes: int = PASSES  # of each run
     # trained and measured on `Dataset.with_validation_split`: the test set chooses nothing
     validation: bool = False

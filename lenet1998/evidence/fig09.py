@@ -44,6 +44,7 @@ _FOUR_BITS = replace(
     _NEIGHBOURS, name="neighbours-deslanted-4-bits", version="20x20 deslanted, 4 bits"
 )
 _RECIPES = tuple(row for row in ROWS.values() if isinstance(row, Recipe))
+_WIDE = {of.name: 3 for of in _RECIPES if of.network.endswith(("-1000", "-500-150"))}
 _FITS = tuple(row for row in ROWS.values() if isinstance(row, Fit))
 
 Fits: TypeAlias = Mapping[str, Answers]
@@ -397,6 +398,7 @@ FIG09: Experiment[Values] = Experiment(
     measure=_measure,
     present=_present,
     seeds=5,
+    most_seeds=_WIDE,
 )
 
 
