@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from lenet1998 import codes, load
 from lenet1998.catalogue import COMPARED, NETWORKS
 from lenet1998.data import Dataset, load_dataset
 from lenet1998.learning import Recipe, train
-from lenet1998.learning.presets import from_values, preset
+from lenet1998.learning.presets import from_values, recipe_for
 from lenet1998.measures.answers import evaluate
 from lenet1998.models import LeNet5Classic, LeNet5Modern, read_origin
 from lenet1998.models.chain import ChainNetwork
@@ -288,11 +288,12 @@ def test_a_packaged_network_has_the_error_that_its_log_ends_with(name: str, mnis
 def test_a_packaged_network_was_trained_by_the_recipe_of_the_catalogue(name: str) -> None:
     origin = read_origin(name)
     recipe = from_values(origin.recipe)
-    assert recipe == preset(NETWORKS[name].recipe, seed=recipe.seed)
+    assert recipe == replace(recipe_for(name), seed=recipe.seed)
     assert type(load(name)) is NETWORKS[name].kind
     assert origin.log[-1]["number"] == recipe.passes
 
 
 def test_the_networks_of_the_paper_and_of_the_comparison_are_there() -> None:
     packaged = {"lenet5-classic", "lenet5-classic-distorted", "lenet5-classic-noise"}
+    packaged |= {"lenet1", "lenet4", "lenet4-boosted"}
     assert set(PACKAGED) == packaged | set(COMPARED)
