@@ -22,12 +22,17 @@ class LocalLinearClassifier(Scored):
     find the nearest; for k of them and p numbers each, kp² for the products, p³/3 to solve for the
     weights. Variables: the patterns and their classes.
 
+    By the 120 states of C5 of a LeNet-5 that learned 50,000 training digits of MNIST in 4 passes,
+    which misread 112 of 5,000 others (every second), so many were misread, by neighbours and ridge:
+
+        100, 0.3: 83    100, 3: 89    200, 3: 88    200, 30: 109    400, 30: 116
+
     Args:
         n_neighbors: that the sums are learned from; all, if those are fewer.
         ridge: what the square of a weight costs, as a share of the mean square of a number.
     """
 
-    def __init__(self, n_neighbors: int = 200, ridge: float = 1.0) -> None:
+    def __init__(self, n_neighbors: int = 100, ridge: float = 0.3) -> None:
         self.n_neighbors = n_neighbors
         self.ridge = ridge
 
