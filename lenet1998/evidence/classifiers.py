@@ -34,6 +34,7 @@ class OnStates:
 
 _PLAIN, _DESLANTED = "28x28", "20x20 deslanted"
 _SVM = "svm:PolynomialSVM"
+_MIXED = {"constant": 1.0, "C": 10.0}  # products of all degrees up to the highest
 
 ROWS: Mapping[str, Recipe | Fit | OnStates] = {
     "Linear": Fit("linear", "linear:LinearClassifier"),
@@ -47,8 +48,8 @@ ROWS: Mapping[str, Recipe | Fit | OnStates] = {
     "1000 RBF + linear": Fit("rbf", "rbf:RBFClassifier"),
     "Tangent distance": Fit("tangent", "tangent:TangentDistanceClassifier", version="16x16"),
     "SVM poly 4": Fit("svm-4", _SVM, {"degree": 4}),
-    "RS-SVM poly 5": Fit("rs-svm-5", "svm:ReducedSVM", {"degree": 5}),
-    "V-SVM poly 9, distorted": Fit("v-svm-9", _SVM, {"degree": 9, "shifts": 8}),
+    "RS-SVM poly 5": Fit("rs-svm-5", "svm:ReducedSVM", {"degree": 5, **_MIXED}),
+    "V-SVM poly 9, distorted": Fit("v-svm-9", _SVM, {"degree": 9, "shifts": 4, **_MIXED}),
     "MLP 300-10": network("fully-connected-300"),
     "MLP 300-10, distorted": network("fully-connected-300", distorted=True),
     "MLP 300-10, deslanted": network("fully-connected-300-deslanted"),
