@@ -41,24 +41,24 @@ export function forward(network, input) {
 const KINDS = {
   /** C1, C3 and C5; F6 too, a full connection being one of 1x1 kernels on 1x1 maps. */
   convolution({ maps, side, kernel, table, weights, biases }, below) {
-    const [area, wide] = [side * side, side + kernel - 1];
-    const sums = new Float64Array(maps * area);
-    let next = 0;
+    const wide = side + kernel - 1;
+    const sums = new Float64Array(maps * side * side);
+    let [to, first] = [0, 0];
     for (let map = 0; map < maps; map++) {
-      const start = map * area;
-      sums.fill(biases[map], start, start + area);
-      for (const source of table[map]) {
-        for (let y = 0; y < kernel; y++) {
-          for (let x = 0; x < kernel; x++) {
-            const weight = weights[next++];
-            for (let row = 0; row < side; row++) {
-              let from = (source * wide + row + y) * wide + x;
-              let to = start + row * side;
-              for (const end = to + side; to < end; to++) sums[to] += weight * below[from++];
+      const sources = table[map];
+      for (let row = 0; row < side; row++) {
+        for (let column = 0; column < side; column++) {
+          let [sum, next] = [biases[map], first];
+          for (const source of sources) {
+            for (let y = 0; y < kernel; y++) {
+              let from = (source * wide + row + y) * wide + column;
+              for (const end = next + kernel; next < end; next++) sum += weights[next] * below[from++];
             }
           }
+          sums[to++] = sum;
         }
       }
+      first += sources.length * kernel * kernel;
     }
     return sums;
   },

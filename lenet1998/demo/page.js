@@ -11,6 +11,7 @@ import { number, rubbishPenalty, story, verdict, worth } from "./words.js";
 const find = (selector) => document.querySelector(selector);
 const data = JSON.parse(find("#data").textContent);
 const { sizes, digits, columns } = data;
+const pen = { ...data.pen, finest: GRID / 100 };
 const codes = data.codes.map((code) => Float64Array.from(code, (cell) => (cell === "#" ? 1 : -1)));
 const networks = data.networks.map((network) => unpack(network, codes));
 
@@ -52,7 +53,7 @@ let colours;
 /** The network's input of a drawing; null where nothing is drawn. */
 function inputOf({ strokes, pixels }) {
   if (!pixels && !strokes.length) return null;
-  const picture = pixels ?? normalise(rasterise(strokes, { ...data.pen, finest: GRID / 100 }), sizes);
+  const picture = pixels ?? normalise(rasterise(strokes, pen), sizes);
   return toInput(picture, sizes);
 }
 
@@ -72,13 +73,17 @@ function later() {
   });
 }
 
-/** A stroke has ended, or the drawing is another: keep it in the address and say the answer. */
+/**
+ * A stroke has ended, or the drawing is another: say the answer, and keep the drawing in the address.
+ *
+ * The browser takes its time for the latter: first the answer is shown.
+ */
 function finish() {
   readAll();
   show();
   say(verdict(networks[chosen], readings[chosen]));
   const link = paper.strokes.length ? `#${encode(paper.strokes)}` : "";
-  history.replaceState(null, "", location.pathname + location.search + link);
+  setTimeout(() => history.replaceState(null, "", location.pathname + location.search + link));
 }
 
 function say(text) {
@@ -380,4 +385,4 @@ repaint();
 restore();
 
 /** For the console: `lenet1998.read(lenet1998.networks[0], lenet1998.inputOf({ strokes }))`. */
-globalThis.lenet1998 = { networks, sizes, example, inputOf, rasterise, normalise, toInput, read, inputsOf, paper };
+globalThis.lenet1998 = { networks, sizes, pen, example, inputOf, rasterise, normalise, toInput, read, inputsOf, paper };
