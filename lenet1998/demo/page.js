@@ -17,7 +17,7 @@ const networks = data.networks.map((network) => unpack(network, codes));
 
 /** How a layer is laid out: tiles side by side, and the width of a unit in CSS pixels. */
 const LAYOUT = {
-  input: { across: 1, cell: 5 },
+  input: { across: 1, cell: 4 },
   c1: { across: 2, cell: 3 },
   s2: { across: 2, cell: 5 },
   c3: { across: 4, cell: 5 },
@@ -113,7 +113,7 @@ function showPaper() {
 function showAnswer() {
   const [network, reading] = [networks[chosen], readings[chosen]];
   const hasCodes = network.rubbish !== null;
-  find("#numeral").textContent = reading ? (reading.answer ?? "?") : "–";
+  find("#numeral").textContent = reading ? (reading.answer ?? "?") : "";
   find("#verdict").textContent = verdict(network, reading);
   find("#reading").classList.toggle("codes", hasCodes);
   classes.forEach(({ row, code }, digit) => {
@@ -125,7 +125,7 @@ function showAnswer() {
     row.classList.toggle("wins", Boolean(reading) && reading.answer === (isRubbish ? null : digit));
     row.classList.toggle("second", reading?.second === digit && reading.answer !== null);
     const value = isRubbish ? hasCodes && number(rubbishPenalty(network), 1) : reading && worth(network, reading, digit);
-    row.querySelector(".worth").textContent = value || "–";
+    row.querySelector(".worth").textContent = value || "";
   });
 }
 
@@ -214,7 +214,6 @@ function table(values, wide) {
     const cell = element.rows[element.rows.length - 1].insertCell();
     cell.textContent = number(value);
     cell.style.setProperty("--strength", Math.abs(value) / most);
-    cell.classList.toggle("negative", value < 0);
   });
   return element;
 }

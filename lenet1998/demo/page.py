@@ -46,7 +46,7 @@ LAYERS = {
 _INPUT_TEXT = (
     f"The drawing, fitted into {field.BOX}×{field.BOX} pixels and centred by its mass in "
     f"{field.IMAGE}×{field.IMAGE}. Paper is {field.BACKGROUND}, ink {field.INK}."
-)
+).replace("-", "−")
 
 
 def page(networks: Sequence[str] = NETWORKS, digits: Tensor | None = None) -> str:

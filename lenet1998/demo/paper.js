@@ -131,10 +131,12 @@ export class Paper {
     brush.fillRect(0, 0, side, side);
     brush.fillStyle = brush.strokeStyle = `rgb(${ink})`;
     const scale = side / GRID;
+    const edge = (pixel) => Math.round((pixel * side) / image);
     this.pixels?.forEach((level, at) => {
-      const cell = side / image;
+      const [row, column] = [Math.floor(at / image), at % image];
+      const [x, y] = [edge(column), edge(row)];
       brush.globalAlpha = level / 255;
-      brush.fillRect((at % image) * cell, Math.floor(at / image) * cell, cell, cell);
+      brush.fillRect(x, y, edge(column + 1) - x, edge(row + 1) - y);
     });
     brush.globalAlpha = 1;
     brush.lineWidth = PEN * scale;
