@@ -52,7 +52,7 @@ const KINDS = {
           for (const source of sources) {
             for (let y = 0; y < kernel; y++) {
               let from = (source * wide + row + y) * wide + column;
-              for (const end = next + kernel; next < end; next++) sum += weights[next] * below[from++];
+              for (let x = 0; x < kernel; x++) sum += weights[next++] * below[from++];
             }
           }
           sums[to++] = sum;
@@ -64,7 +64,8 @@ const KINDS = {
   },
 
   subsampling({ maps, side, weights, biases }, below) {
-    return windows(maps, side, below, (map, a, b, c, d) => weights[map] * (a + b + c + d) + biases[map]);
+    const unit = (map, a, b, c, d) => weights[map] * (a + b + c + d) + biases[map];
+    return windows(maps, side, below, unit);
   },
 
   maximum({ maps, side }, below) {
@@ -117,7 +118,8 @@ export function read(network, input) {
   const odds = [...scores, rubbish].map((score) => Math.exp(score - top));
   const total = odds.reduce((sum, one) => sum + one, 0);
   const probabilities = odds.map((one) => one / total);
-  return { states, outputs, probabilities, best, second, answer: scores[best] < rubbish ? null : best };
+  const answer = scores[best] < rubbish ? null : best;
+  return { states, outputs, probabilities, best, second, answer };
 }
 
 /**
@@ -134,7 +136,8 @@ export function inputsOf(layer, below, map, row, column) {
   const blocks = sources.map((source) => {
     const [values, factors] = [[], []];
     for (let place = 0; place < size; place++) {
-      const [y, x] = [row * stride + Math.floor(place / kernel), column * stride + (place % kernel)];
+      const y = row * stride + Math.floor(place / kernel);
+      const x = column * stride + (place % kernel);
       values.push(below[(source * wide + y) * wide + x]);
       if (weights) factors.push(kind === "convolution" ? weights[next++] : weights[map]);
     }
@@ -143,11 +146,11 @@ export function inputsOf(layer, below, map, row, column) {
   return { blocks, bias: biases?.[map] };
 }
 
-/** The square of a layer further down, 0 being the input, that a unit depends on. */
+/** The square of a layer below, 0 being the input, that a unit depends on. */
 export function fieldOf(layers, index, row, column, down = 0) {
-  let [top, left, extent] = [row, column, 1];
+  let extent = 1;
   for (const { stride, kernel } of layers.slice(down, index).reverse()) {
-    [top, left, extent] = [top * stride, left * stride, (extent - 1) * stride + kernel];
+    [row, column, extent] = [row * stride, column * stride, (extent - 1) * stride + kernel];
   }
-  return { top, left, extent };
+  return { row, column, extent };
 }

@@ -26,7 +26,7 @@ __all__ = ["mnist_digits", "page"]
 PEN = 3.1
 """Width of a drawn stroke in MNIST's pixels: the median of its training digits."""
 
-MODULES = ("network", "ink", "strokes", "examples", "paper", "tiles", "words", "page")
+MODULES = (*("network", "ink", "strokes", "examples", "paper", "tiles", "words", "figure", "page"),)
 """The page's JavaScript, each module after those that it imports from."""
 
 # As the modules write both, on lines of their own; what is exported keeps its name.

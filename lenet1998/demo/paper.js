@@ -32,7 +32,8 @@ export class Paper {
     const listen = (type, listener) => canvas.addEventListener(type, listener);
     listen("pointerdown", (event) => this.#press(event));
     listen("pointermove", (event) => this.#move(event));
-    for (const type of ["pointerup", "pointercancel"]) listen(type, (event) => this.#release(event));
+    listen("pointerup", (event) => this.#release(event));
+    listen("pointercancel", (event) => this.#release(event));
     listen("keydown", (event) => this.#key(event));
     listen("keyup", (event) => this.#held.delete(event.key));
     listen("focus", () => on.change());
@@ -82,16 +83,19 @@ export class Paper {
     if (event.key in ARROWS) {
       this.#held.add(event.key);
       const step = event.shiftKey ? STEP / 4 : STEP;
-      const way = [0, 1].map((axis) => [...this.#held].reduce((sum, key) => sum + ARROWS[key][axis], 0));
-      this.#pen = this.#pen.map((at, axis) => Math.round(inside(at + step * way[axis])));
+      const ways = [...this.#held].map((key) => ARROWS[key]); // two at once lead aslant
+      this.#pen = this.#pen.map((at, axis) =>
+        onGrid(ways.reduce((sum, way) => sum + step * way[axis], at)),
+      );
       if (this.#isDown) this.#draw(this.#pen);
       else this.#on.change();
+    } else if (event.key === " " && this.#isDown) {
+      this.#lift();
     } else if (event.key === " ") {
-      if (this.#isDown) return event.preventDefault(), this.#lift();
       this.#begin(this.#pen);
       this.#isDown = true;
       this.#on.say("Pen down.");
-    } else if (event.key === "Backspace" || (event.key === "z" && (event.ctrlKey || event.metaKey))) {
+    } else if (event.key === "Backspace") {
       this.undo();
     } else if (event.key === "Delete") {
       this.show([]);
@@ -109,7 +113,8 @@ export class Paper {
   #draw(point) {
     const stroke = this.strokes.at(-1);
     const [x, y] = stroke.at(-1);
-    if (Math.hypot(point[0] - x, point[1] - y) < NEAR || countPoints(this.strokes) >= MOST_POINTS) return;
+    if (Math.hypot(point[0] - x, point[1] - y) < NEAR) return;
+    if (countPoints(this.strokes) >= MOST_POINTS) return;
     stroke.push(point);
     this.#on.change();
   }
@@ -122,7 +127,7 @@ export class Paper {
 
   #place({ clientX, clientY }) {
     const { left, top, width, height } = this.#canvas.getBoundingClientRect();
-    return [(clientX - left) / width, (clientY - top) / height].map((share) => Math.round(inside(share * GRID)));
+    return [(clientX - left) / width, (clientY - top) / height].map((part) => onGrid(part * GRID));
   }
 
   /** Paint the drawing, and the pen of the keys where the canvas has the focus. */
@@ -156,6 +161,6 @@ export class Paper {
   }
 }
 
-function inside(value) {
-  return Math.min(GRID, Math.max(0, value));
+function onGrid(value) {
+  return Math.round(Math.min(GRID, Math.max(0, value)));
 }

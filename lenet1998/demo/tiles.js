@@ -28,7 +28,7 @@ export class Tiles {
   }
 
   /** Paint states, `low` as paper and `high` as ink; without states all is blank. */
-  paint(states, low, high, { paper, ink, line }) {
+  paint(states, [low, high], { paper, ink, line }) {
     const pixels = this.units.data;
     const { maps, rows, columns, cell } = this.plan;
     for (let at = 0; at < maps * rows * columns; at++) {
@@ -48,7 +48,7 @@ export class Tiles {
     brush.strokeStyle = line;
     brush.lineWidth = 1;
     if (!this.gap) brush.strokeRect(0.5, 0.5, this.width + 1, this.height + 1);
-    else for (let map = 0; map < maps; map++) this.frame(map, 0, 0, rows, columns, line, 1);
+    else for (let map = 0; map < maps; map++) this.frame(map, line, 1);
   }
 
   /** A clean canvas, sharp at the screen's resolution; a pixel around is left for frames. */
@@ -68,25 +68,30 @@ export class Tiles {
     return [1 + (map % across) * this.stepX, 1 + Math.floor(map / across) * this.stepY];
   }
 
-  /** A frame around units of a map. */
-  frame(map, top, left, rows, columns, colour, width) {
-    const { cell } = this.plan;
+  /** A frame around a tile, or around a square of its units. */
+  frame(map, colour, width, square) {
+    const { rows, columns, cell } = this.plan;
     const [x, y] = this.corner(map);
+    const { row, column, extent } = square ?? { row: 0, column: 0 };
+    const [wide, high] = [extent ?? columns, extent ?? rows].map((units) => units * cell);
+    const out = width === 1 ? 0.5 : 0; // sharp lines
     const brush = this.canvas.getContext("2d");
     brush.strokeStyle = colour;
     brush.lineWidth = width;
-    const out = width === 1 ? 0.5 : 0;
-    brush.strokeRect(x + left * cell - out, y + top * cell - out, columns * cell + 2 * out, rows * cell + 2 * out);
+    const [left, top] = [x + column * cell - out, y + row * cell - out];
+    brush.strokeRect(left, top, wide + 2 * out, high + 2 * out);
   }
 
-  /** The unit under a pointer; null between the tiles. */
-  unitAt({ offsetX, offsetY }) {
+  /** The unit at a place of the canvas; null between the tiles. */
+  unitAt(x, y) {
     const { maps, rows, columns, across, cell } = this.plan;
-    const [tileX, tileY] = [Math.floor((offsetX - 1) / this.stepX), Math.floor((offsetY - 1) / this.stepY)];
-    const column = Math.floor((offsetX - 1 - tileX * this.stepX) / cell);
-    const row = Math.floor((offsetY - 1 - tileY * this.stepY) / cell);
+    const tileX = Math.floor((x - 1) / this.stepX);
+    const tileY = Math.floor((y - 1) / this.stepY);
+    const column = Math.floor((x - 1 - tileX * this.stepX) / cell);
+    const row = Math.floor((y - 1 - tileY * this.stepY) / cell);
     const map = tileY * across + tileX;
-    const inside = tileX >= 0 && tileX < across && row >= 0 && row < rows && column >= 0 && column < columns;
-    return inside && map >= 0 && map < maps ? { map, row, column } : null;
+    const isInside = (value, size) => value >= 0 && value < size;
+    if (!isInside(tileX, across) || !isInside(map, maps)) return null;
+    return isInside(row, rows) && isInside(column, columns) ? { map, row, column } : null;
   }
 }

@@ -1,6 +1,6 @@
 """The page of `lenet1998 demo` on MNIST's digits, redrawn as strokes at any place and size.
 
-`uv run python -m benchmarks.drawing` prints how many of the first 1,000 test digits it misreads:
+`uv run python -m benchmarks.demo` prints how many of the first 1,000 test digits it misreads:
 as they are, redrawn in the middle of its paper, and redrawn at random places and sizes. Needs MNIST
 and a Chromium, as the page's tests do.
 """
@@ -97,7 +97,7 @@ def answers(tab: Any, drawings: list[dict[str, Any]]) -> npt.NDArray[np.int64]:
 def main() -> None:
     from playwright.sync_api import sync_playwright
 
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.drawing", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.demo", description=__doc__)
     parser.add_argument("--digits", type=int, default=1000)
     count = parser.parse_args().digits
     images, dataset = mnist_digits(), load_dataset("mnist")
