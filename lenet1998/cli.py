@@ -322,6 +322,19 @@ def compare(
     _show(compare(contenders, data, output, to.print), as_json=as_json)
 
 
+@app.command()
+def demo(
+    networks: Annotated[list[str] | None, Argument(help="As --weights of predict [four].")] = None,
+    output: Annotated[Path, Option(help="The HTML file to write.")] = Path("lenet1998.html"),
+    is_opened: Annotated[bool, Option("--open/--no-open", help="In the browser.")] = True,
+    as_json: Json = False,
+) -> None:
+    """Write one page that reads the digits drawn on it, and open it."""
+    from lenet1998.commands.demo import demo
+
+    _show(demo(networks or [], output, is_opened=is_opened), as_json=as_json)
+
+
 def main() -> None:
     """Run a command: exit status 0, 2 for wrong usage, 1 for a failure."""
     survive_any_encoding()

@@ -1,0 +1,1 @@
+"""One page that reads what is drawn on it: the networks in a browser, without a server."""
