@@ -7,9 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lenet1998.data import Dataset
 from lenet1998.data.distortions import LEANING
 from lenet1998.data.field import BACKGROUND, INK
 from lenet1998.data.strings import Strings, StringsOf, boxes, flanked
+from lenet1998.learning import PRESETS, Recipe
+from lenet1998.learning.patterns import Patterns
 
 WIDTHS = (3, 8, 14, 20)
 
@@ -127,3 +130,18 @@ def test_a_flanked_digit_stays_and_has_neighbours_at_the_printed_gaps():
     # Without its digit, the middle of the field has a gap, and ink on both sides near to it.
     assert all(field[0, 16, 9:16].max() > 0 < field[0, 16, 16:23].max() for field in fields[blank])
     assert flanked(images, labels, seed=5)[0].equal(fields)
+
+
+def test_the_recipe_for_strings_learns_flanked_digits_anew_in_each_pass():
+    images, labels, _ = digits()
+    dataset = Dataset("blocks", images, labels, images, labels)
+    recipe = PRESETS["paper-strings"]
+    patterns = Patterns(recipe, dataset)
+    (first, right, order), (second, *_) = patterns.of_pass(1), patterns.of_pass(2)
+    assert order.equal(torch.arange(12)) and not first.equal(second)
+    assert set(right.tolist()) <= set(range(11)) and Patterns(recipe, dataset).of_pass(1)[0].equal(
+        first
+    )
+    assert recipe.build().characters == "0123456789 "
+    with pytest.raises(ValueError, match="only where a character is a blank"):
+        Recipe(flanked=True)

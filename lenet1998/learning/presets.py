@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from lenet1998 import catalogue
+from lenet1998 import catalogue, codes
 from lenet1998.data.distortions import LEANING, Distortions
-from lenet1998.learning.recipe import MinibatchRecipe, Recipe, TrainingRecipe
+from lenet1998.data.strings import BLANK
+from lenet1998.learning.recipe import MinibatchRecipe, Recipe, StringRecipe, TrainingRecipe
 
 __all__ = ["LITERAL_NOTE", "PRESETS", "from_values", "preset", "recipe_for"]
 
@@ -43,6 +44,8 @@ PRESETS: dict[str, TrainingRecipe] = {
             fresh=True,
         ),
         Recipe("paper-noise", inverted_pixels=0.1),
+        Recipe("paper-strings", flanked=True, inverted_pixels=0.1, characters=codes.DIGITS + BLANK),
+        StringRecipe("strings-global"),
         Recipe("fully-connected", network="fully-connected-300", loss="mle"),
         MinibatchRecipe(
             "modern",
@@ -88,6 +91,9 @@ PRESETS: dict[str, TrainingRecipe] = {
 - `fitted-distorted-longer`: a natural extension, meant for 100 passes: always new distortions, with
   the ranges of `LeNet5Modern`'s recipe, and each rate for longer.
 - `paper-noise`: each pixel inverted with probability 0.1, for section III.E.
+- `paper-strings`: each digit between two others, at times none, and that noise, for section VII.
+- `strings-global`: the same network goes on with whole strings, without being told where their
+  digits are. What it learns from was chosen on 10,000 training digits held out.
 - `fully-connected`: `paper` with eq. 8, for the networks of one hidden layer in Figs. 9 to 12.
 
 And those of today, by mini-batches:
@@ -168,10 +174,13 @@ def recipe_for(network: str) -> TrainingRecipe:
 
 
 def from_values(values: Any) -> TrainingRecipe:
-    """A recipe of either kind from its JSON object.
+    """A recipe of any kind from its JSON object.
 
     Raises:
         ValueError: for what is no such object, an unknown field or a bad value.
     """
-    kind = MinibatchRecipe if isinstance(values, Mapping) and "optimiser" in values else Recipe
+    kind: type[TrainingRecipe] = Recipe
+    if isinstance(values, Mapping):
+        for name, other in (("optimiser", MinibatchRecipe), ("strings", StringRecipe)):
+            kind = other if name in values else kind
     return kind.from_values(values)

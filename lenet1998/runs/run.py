@@ -24,10 +24,12 @@ from lenet1998.learning.learner import Learner
 from lenet1998.learning.minibatch import MinibatchLearner
 from lenet1998.learning.online import OnlineLearner, OnlineTrainer, ReferenceTrainer
 from lenet1998.learning.presets import from_values, named
-from lenet1998.learning.recipe import MinibatchRecipe, Recipe, TrainingRecipe
+from lenet1998.learning.recipe import MinibatchRecipe, Recipe, StringRecipe, TrainingRecipe
+from lenet1998.learning.strings import StringLearner
 from lenet1998.measures.answers import misread
 from lenet1998.models import saved
 from lenet1998.models.chain import ChainNetwork
+from lenet1998.models.classic import LeNet5Classic
 from lenet1998.models.network import Network
 
 __all__ = ["METRICS", "RECIPE", "PassRecord", "Run", "RunError", "Standing", "train"]
@@ -347,6 +349,9 @@ def learner_for(run: Run, dataset: Dataset) -> Learner:
     learner: Learner
     if isinstance(run.recipe, MinibatchRecipe):
         learner = MinibatchLearner(run.net, run.recipe, dataset)
+    elif isinstance(run.recipe, StringRecipe):
+        assert isinstance(run.net, LeNet5Classic)
+        learner = StringLearner(run.net, run.recipe, dataset)
     else:
         assert isinstance(run.recipe, Recipe) and isinstance(run.net, ChainNetwork)
         learner = OnlineLearner(trainer_for(run.net, run.recipe, run.engine), dataset)
