@@ -321,3 +321,14 @@ def test_cuda_reads_the_same(net: LeNet5Classic) -> None:
     on_device = net.cuda()(images.cuda())
     assert on_device.is_cuda
     assert torch.allclose(on_device.cpu(), penalties)
+
+
+@pytest.mark.parametrize("width", [32, 33, 34, 35, 36, 73])
+def test_penalty_map_has_a_window_on_every_second_pixel_too(width: int) -> None:
+    net = LeNet5Classic()
+    field = torch.rand(2, 1, 36, width) - 0.1
+    penalties = net.penalty_map(field, every=2)
+    windows = [net.penalty_map(field[..., left : left + 32]) for left in range(0, width - 31, 2)]
+    torch.testing.assert_close(penalties, torch.cat(windows, 3), rtol=1e-4, atol=1e-4)
+    with pytest.raises(ValueError, match="every 4 or 2 pixels, got 3"):
+        net.penalty_map(field, every=3)

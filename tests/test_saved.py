@@ -296,4 +296,5 @@ def test_a_packaged_network_was_trained_by_the_recipe_of_the_catalogue(name: str
 def test_the_networks_of_the_paper_and_of_the_comparison_are_there() -> None:
     packaged = {"lenet5-classic", "lenet5-classic-distorted", "lenet5-classic-noise"}
     packaged |= {"lenet1", "lenet4", "lenet4-boosted"}
-    assert set(PACKAGED) == packaged | set(COMPARED)
+    strings = {name for name in PACKAGED if name.startswith("lenet5-strings")}
+    assert strings and set(PACKAGED) - strings == packaged | set(COMPARED)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
+from torch.optim import Optimizer
 
 
 @dataclass(frozen=True)
@@ -46,3 +47,23 @@ class Learner(ABC):
 
     def resume(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  most have no state
         """Go on from what `state` gave after some pass, with the network as it was then."""
+
+
+def moments(optimiser: Optimizer) -> dict[str, Tensor]:
+    """What an optimiser keeps of each parameter, under names that a file can hold."""
+    return {
+        f"moments.{index}.{name}": value
+        for index, of_parameter in optimiser.state_dict()["state"].items()
+        for name, value in of_parameter.items()
+    }
+
+
+def set_moments(optimiser: Optimizer, state: Mapping[str, Tensor], rate: float) -> None:
+    """Give an optimiser back what `moments` took of it, among other things, and its rate."""
+    kept: dict[int, dict[str, Tensor]] = {}
+    for name, value in state.items():
+        if name.startswith("moments."):
+            _, index, moment = name.split(".")
+            kept.setdefault(int(index), {})[moment] = value
+    groups = [{**group, "lr": rate} for group in optimiser.state_dict()["param_groups"]]
+    optimiser.load_state_dict({"state": kept, "param_groups": groups})

@@ -14,7 +14,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 
 from lenet1998.data import Dataset
 from lenet1998.data.distortions import distort
-from lenet1998.learning.learner import Learner, Part
+from lenet1998.learning.learner import Learner, Part, moments, set_moments
 from lenet1998.learning.recipe import MinibatchRecipe
 from lenet1998.models.network import Network
 
@@ -95,25 +95,14 @@ class MinibatchLearner(Learner):
         taken = self._schedule.last_epoch
         if taken == self._steps:
             return {}
-        moments = {
-            f"moments.{index}.{name}": value
-            for index, of_parameter in self._optimiser.state_dict()["state"].items()
-            for name, value in of_parameter.items()
-        }
         rate = torch.tensor(self._schedule.get_last_lr(), dtype=torch.float64)
         steps, generator = torch.tensor(taken), self._generator.get_state()
-        return {"generator": generator, "steps": steps, "rate": rate, **moments}
+        return {"generator": generator, "steps": steps, "rate": rate, **moments(self._optimiser)}
 
     def resume(self, state: Mapping[str, Tensor]) -> None:
         self._generator.set_state(state["generator"])
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in state.items():
-            if name.startswith("moments."):
-                _, index, moment = name.split(".")
-                moments.setdefault(int(index), {})[moment] = value
         taken, (rate,) = int(state["steps"]), state["rate"].tolist()
-        groups = [{**group, "lr": rate} for group in self._optimiser.state_dict()["param_groups"]]
-        self._optimiser.load_state_dict({"state": moments, "param_groups": groups})
+        set_moments(self._optimiser, state, rate)
         step = {"last_epoch": taken, "_step_count": taken + 1, "_last_lr": [rate]}
         self._schedule.load_state_dict(self._schedule.state_dict() | step)
 

@@ -9,9 +9,11 @@ from torch import Tensor
 from lenet1998.data import Dataset
 from lenet1998.data.distortions import distort
 from lenet1998.data.disturbances import with_noise
+from lenet1998.data.strings import BLANK, flanked
 from lenet1998.learning.recipe import Recipe
 
-ORDER, SAMPLE, DISTORTION, NOISE, PART, MEMBER, FILTERED = range(7)
+ORDER, SAMPLE, DISTORTION, NOISE, PART, FLANKS = range(6)
+MEMBER, FILTERED = 5, 6  # of boosted recipes, which flank nothing
 """What random numbers are drawn for."""
 
 
@@ -25,6 +27,8 @@ class Patterns:
 
     One order runs over originals and copies together, and each pass takes the next part of it, as
     long as the training set. So with nine copies each pattern is seen twice in 20 passes.
+
+    Whatever is drawn for a pattern, distortion, neighbours, noise, comes in this order.
     """
 
     def __init__(self, recipe: Recipe, dataset: Dataset) -> None:
@@ -48,8 +52,10 @@ class Patterns:
         return len(self._labels)
 
     def _drawn(self, count: int, number: int = 0) -> Tensor:
-        seed = int(generator(self._recipe.seed, DISTORTION, number).integers(2**62))
-        return self._recipe.distortions.draw(count, seed)
+        return self._recipe.distortions.draw(count, self._seed(DISTORTION, number))
+
+    def _seed(self, purpose: int, number: int) -> int:
+        return int(generator(self._recipe.seed, purpose, number).integers(2**62))
 
     def of_pass(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
         """Images, labels, and the order in which this pass goes through them."""
@@ -58,22 +64,26 @@ class Patterns:
         shuffle = sweep if self._recipe.order == "reshuffled" else 0
         order = generator(self._recipe.seed, ORDER, shuffle).permutation(self._parts * originals)
         chosen = torch.from_numpy(order[part * originals : (part + 1) * originals])
-        if self._parts == 1 and not self._recipe.inverted_pixels:
+        recipe = self._recipe
+        if self._parts == 1 and not (recipe.flanked or recipe.inverted_pixels):
             return self._images, self._labels, chosen
         source = chosen % originals
-        images = self._images[source]
+        images, labels = self._images[source], self._labels[source]
         distorted = (chosen >= originals).nonzero().squeeze(1)
         if len(distorted):
-            if self._recipe.fresh:
+            if recipe.fresh:
                 distortions = self._drawn(len(distorted), number)
             else:
                 distortions = self._distortions[chosen[distorted] - originals]
-            interpolation = self._recipe.distortions.interpolation
+            interpolation = recipe.distortions.interpolation
             images[distorted] = distort(images[distorted], distortions, interpolation)
-        if self._recipe.inverted_pixels:
-            seed = int(generator(self._recipe.seed, NOISE, number).integers(2**62))
-            images = with_noise(images, self._recipe.inverted_pixels, seed)
-        return images, self._labels[source], torch.arange(originals)
+        if recipe.flanked:
+            assert recipe.characters is not None
+            blank = recipe.characters.index(BLANK)
+            images, labels = flanked(images, labels, self._seed(FLANKS, number), blank)
+        if recipe.inverted_pixels:
+            images = with_noise(images, recipe.inverted_pixels, self._seed(NOISE, number))
+        return images, labels, torch.arange(originals)
 
     def sample(self, order: Tensor, number: int) -> Tensor:
         """Of a pass's order, what the estimate of the curvature before it takes."""

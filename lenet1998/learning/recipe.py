@@ -15,21 +15,19 @@ import torch
 from torch import nn
 
 from lenet1998 import catalogue, codes
-from lenet1998.data.distortions import Distortions
+from lenet1998.data.distortions import LEANING, Distortions
+from lenet1998.data.strings import BLANK
 from lenet1998.errors import settle_types
 from lenet1998.layers import Subsampling, TableConv2d
+from lenet1998.models import saved
 from lenet1998.models.boosted import BoostedLeNet4
 from lenet1998.models.chain import LARGEST, ChainNetwork
 from lenet1998.models.network import Network
 
 __all__ = [
-    "PRINTED_SCHEDULE",
-    "BoostedRecipe",
-    "MinibatchRecipe",
-    "Recipe",
-    "TrainingRecipe",
-    "initialise",
-]
+    "PRINTED_SCHEDULE", "BoostedRecipe", "MinibatchRecipe", "Recipe", "StringRecipe",
+    "TrainingRecipe", "initialise",
+]  # fmt: skip
 
 PRINTED_SCHEDULE = ((1, 5e-4), (3, 2e-4), (6, 1e-4), (9, 5e-5), (13, 1e-5))
 """Section III.B: the global rate eta from each of these passes on."""
@@ -156,6 +154,8 @@ class Recipe(TrainingRecipe):
             `distorted_copies` fixed ones. These then say no more than the share of originals.
         inverted_pixels: probability that a pixel is inverted, drawn anew whenever the pattern is
             seen; 0.1 for the noise-resistant network of section III.E.
+        flanked: between two other digits, and at times left out, as `data.strings.flanked` has it;
+            then one of the characters is its blank (section VII).
         training_patterns: learn from so many random ones of the training set, as for Fig. 6; None
             for all.
         coefficient: of S2 and S4 at the start; None for the bound of their fan-in. Open.
@@ -188,6 +188,7 @@ class Recipe(TrainingRecipe):
     distortions: Distortions = field(default_factory=Distortions)
     fresh: bool = False
     inverted_pixels: float = 0.0
+    flanked: bool = False
     training_patterns: int | None = None
     coefficient: float | None = None
     rule: str = "sdlm"
@@ -223,6 +224,8 @@ class Recipe(TrainingRecipe):
             # The last of Fig. 3's characters is blank too, and so has the code of the first.
             differ = 0 < len(given) == len(set(given) & set(codes.CHARACTERS[:-1]))
             self._expect(differ, "characters", "of ASCII 32 to 126, each once, or None")
+        has_blank = BLANK in (self.characters or "")
+        self._expect(has_blank or not self.flanked, "flanked", "only where a character is a blank")
         for _, eta in self.schedule:
             if not 0 < eta < math.inf:
                 words = "expected every eta of the schedule > 0 and finite"
@@ -330,6 +333,64 @@ class MinibatchRecipe(TrainingRecipe):
         self._expect(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1")
 
     def lasting(self, passes: int) -> MinibatchRecipe:
+        return replace(self, passes=passes)
+
+
+@dataclass(frozen=True)
+class StringRecipe(TrainingRecipe):
+    """How a trained network goes on to learn from whole strings of digits (sections VI, VII.C).
+
+    Attributes:
+        network: of the digits and a blank.
+        start: the trained network of the package, or its file, that it begins as.
+        j: penalty of the rubbish class. With 100 it plays no part: all that is no digit is blank.
+        rate: the greatest of Adam, reached after a tenth of the steps; it then falls to 0.
+        batch_size: strings per update, all of one length.
+        strings: in a pass, always new ones.
+        passes: of so many strings each.
+        every: pixels from one output to the next, as `LeNet5Classic.penalty_map` takes it.
+        digits: in a string, fewest and most.
+        gaps: between their bounding boxes, least and greatest, in pixels.
+        distortions: of each digit.
+        slant: greatest shear of a whole string to either side, in columns per row.
+        disturbed: share of the batches in which a tenth of the pixels are inverted, and, drawn for
+            itself, of those in which each string has a line through it.
+
+    Raises:
+        ValueError: as `TrainingRecipe`.
+    """
+
+    name: str = "strings"
+    start: str = "lenet5-strings"
+    j: float = 100.0
+    rate: float = 0.005
+    batch_size: int = 32
+    strings: int = 6400
+    passes: int = 30
+    every: int = 2
+    digits: tuple[int, int] = (2, 6)
+    gaps: tuple[int, int] = (-4, 6)
+    distortions: Distortions = field(default_factory=lambda: LEANING.narrowed(0.5))
+    slant: float = 0.1
+    disturbed: float = 0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("rate", "batch_size", "strings", "passes", "j"):
+            self._expect(0 < getattr(self, name) < math.inf, name, "> 0 and finite")
+        self._expect(self.every in (4, 2), "every", "4 or 2")
+        self._expect(0 < self.digits[0] <= self.digits[1], "digits", "(fewest, most), from 1 on")
+        self._expect(self.gaps[0] <= self.gaps[1], "gaps", "(least, greatest)")
+        self._expect(0 <= self.slant < math.inf, "slant", ">= 0 and finite")
+        self._expect(0 <= self.disturbed <= 1, "disturbed", "from 0 to 1")
+
+    def build(self) -> Network:
+        net = saved.load(self.start)
+        assert isinstance(net, ChainNetwork)
+        net.j = float(self.j)
+        return net
+
+    def lasting(self, passes: int) -> StringRecipe:
         return replace(self, passes=passes)
 
 

@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.functional import pad
 
 from lenet1998 import codes
 from lenet1998.data.field import check_images
@@ -65,15 +67,28 @@ class LeNet5Classic(ChainNetwork):
     def arguments(self) -> dict[str, Any]:
         return {"characters": self.characters, **super().arguments()}
 
-    def _f6_map(self, fields: Tensor) -> Tensor:
-        """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6 at every position of the field."""
-        x = self.squash(self.c1(self.prepare(fields)))  # (N, 6, 28, 28) for a 32x32 field
-        x = self.squash(self.s2(x))  # (N, 6, 14, 14)
-        x = self.squash(self.c3(x))  # (N, 16, 10, 10)
-        x = self.squash(self.s4(x))  # (N, 16, 5, 5)
-        x = self.squash(self.c5(x))  # (N, 120, 1, 1)
-        state: Tensor = self.squash(self.f6(x.permute(0, 2, 3, 1)))
-        return state
+    def _up(self, layers: Sequence[str], states: Tensor) -> Tensor:
+        """The states after some layers, `(N, maps, h, w)`, of F6 `(N, h, w, 84)`, at every place
+        of a field."""
+        for name in layers:
+            layer = self.get_submodule(name)
+            below = states.permute(0, 2, 3, 1) if isinstance(layer, nn.Linear) else states
+            states = self.squash_after(name)(layer(below))
+        return states
+
+    def _f6_map(self, fields: Tensor, every: int = 4) -> Tensor:
+        """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6, every 4 pixels or every 2."""
+        s4 = self.TRAINED_LAYERS.index("s4")
+        # What S4 sees has a column every 2 pixels, of which it takes two and two together. From the
+        # second column on they are the other pairs.
+        c3 = self._up(self.TRAINED_LAYERS[:s4], self.prepare(fields))
+        first = self._up(self.TRAINED_LAYERS[s4:], c3)
+        if every == 4 or c3.shape[-1] == 2 * self.c5.weight.shape[-1]:
+            return first
+        second = self._up(self.TRAINED_LAYERS[s4:], c3[..., 1:])
+        places = first.shape[2] + second.shape[2]
+        second = pad(second, (0, 0, 0, first.shape[2] - second.shape[2]))
+        return torch.stack([first, second], 3).flatten(2, 3)[:, :, :places]
 
     def f6_state(self, images: Tensor) -> Tensor:
         """States of F6, a stylised picture of the character read (section II.B).
@@ -88,18 +103,25 @@ class LeNet5Classic(ChainNetwork):
 
     top_state = f6_state
 
-    def penalty_map(self, fields: Tensor) -> Tensor:
+    def penalty_map(self, fields: Tensor, every: int = 4) -> Tensor:
         """Penalties at every position of larger fields: a space-displacement network (section VII).
 
         The same as cropping and running each 32x32 window, at a fraction of the work: one output
-        every 4 pixels.
+        every 4 pixels, which is how far S2 and S4 together step.
 
         Shape: `(N, 1, H, W)`, H and W at least 32, of the parameters' dtype -> `(N, 10, h, w)`,
         h = (H - 32) // 4 + 1 and w likewise.
 
+        Args:
+            fields: of that shape.
+            every: pixels from one output to the next along a row: 4, or 2, for which all from S4 on
+                is computed twice.
+
         Raises:
-            ValueError: for another shape or dtype.
+            ValueError: for another shape or dtype, or another step.
         """
         check_images(fields, self.c1.weight.dtype, self.FIELD, or_larger=True)
-        penalties: Tensor = self.output(self._f6_map(fields))
+        if every not in (4, 2):
+            raise ValueError(f"expected an output every 4 or 2 pixels, got {every}")
+        penalties: Tensor = self.output(self._f6_map(fields, every))
         return penalties.permute(0, 3, 1, 2)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from lenet1998 import codes
 from lenet1998.layers import EuclideanRBF, Squash, TableConv2d
@@ -60,14 +60,6 @@ class LeNet5Variant(LeNet5Classic):
 
     def squash_after(self, layer: str) -> nn.Module:
         return dict(self.followed_by).get(layer, self.squash)
-
-    def _f6_map(self, fields: Tensor) -> Tensor:
-        x = self.prepare(fields)
-        for name in self.TRAINED_LAYERS:
-            layer = self.get_submodule(name)
-            below = x.permute(0, 2, 3, 1) if isinstance(layer, nn.Linear) else x
-            x = self.squash_after(name)(layer(below))
-        return x
 
 
 class PlainTanh(Squash):

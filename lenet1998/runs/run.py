@@ -26,11 +26,19 @@ from lenet1998.learning.learner import Learner
 from lenet1998.learning.minibatch import MinibatchLearner
 from lenet1998.learning.online import OnlineLearner, OnlineTrainer, ReferenceTrainer
 from lenet1998.learning.presets import from_values, named
-from lenet1998.learning.recipe import BoostedRecipe, MinibatchRecipe, Recipe, TrainingRecipe
+from lenet1998.learning.recipe import (
+    BoostedRecipe,
+    MinibatchRecipe,
+    Recipe,
+    StringRecipe,
+    TrainingRecipe,
+)
+from lenet1998.learning.strings import StringLearner
 from lenet1998.measures.answers import misread
 from lenet1998.models import saved
 from lenet1998.models.boosted import BoostedLeNet4
 from lenet1998.models.chain import ChainNetwork
+from lenet1998.models.classic import LeNet5Classic
 from lenet1998.models.network import Network
 
 __all__ = ["METRICS", "RECIPE", "PassRecord", "Run", "RunError", "Standing", "train"]
@@ -354,6 +362,9 @@ def learner_for(run: Run, dataset: Dataset) -> Learner:
         assert isinstance(run.net, BoostedLeNet4)
         trainer = partial(trainer_for, engine=run.engine)
         learner = BoostedLearner(run.net, run.recipe, dataset, trainer)
+    elif isinstance(run.recipe, StringRecipe):
+        assert isinstance(run.net, LeNet5Classic)
+        learner = StringLearner(run.net, run.recipe, dataset)
     else:
         assert isinstance(run.recipe, Recipe) and isinstance(run.net, ChainNetwork)
         learner = OnlineLearner(trainer_for(run.net, run.recipe, run.engine), dataset)
