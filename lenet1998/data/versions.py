@@ -86,18 +86,18 @@ def _permuted(images: Tensor) -> Tensor:
     return inner.flatten(1)[:, order].view_as(inner)
 
 
-def _in_16_levels(images: Tensor) -> Tensor:
-    """4 bits for each pixel."""
-    step = (INK - BACKGROUND) / 15
+def _in_levels(images: Tensor, count: int) -> Tensor:
+    """The pixels rounded to so many levels from paper to ink."""
+    step = (INK - BACKGROUND) / (count - 1)
     return BACKGROUND + step * ((images - BACKGROUND) / step).round()
 
 
 VERSIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
     "28x28": lambda images: pad(images, (-PADDING,) * 4),
     "28x28 permuted": _permuted,
-    "20x20": lambda images: _boxes(images),
+    "20x20, 1 bit": lambda images: _in_levels(_boxes(images), 2),
     "20x20 deslanted": deslanted,
-    "20x20 deslanted, 4 bits": lambda images: _in_16_levels(deslanted(images)),
+    "20x20 deslanted, 4 bits": lambda images: _in_levels(deslanted(images), 16),
     "16x16": to_16x16,
 }
 """The digits as the classifiers of Figs. 9 to 12 take them, by name: `(N, 1, 32, 32)` -> `(N, 1,
