@@ -1,6 +1,6 @@
 /** The page: what is drawn is read by every network, and shown. */
 
-import { inputsOf, read, unpack } from "./network.js";
+import { fromBase64, inputsOf, read, unpack } from "./network.js";
 import { normalise, rasterise, toInput } from "./ink.js";
 import { GRID, decode, encode } from "./strokes.js";
 import { example } from "./examples.js";
@@ -191,8 +191,8 @@ function fillGallery() {
 function unbox({ top, left, pixels }) {
   const { image, box } = sizes;
   const whole = new Uint8Array(image * image);
-  [...atob(pixels)].forEach((letter, at) => {
-    whole[(top + Math.floor(at / box)) * image + left + (at % box)] = letter.charCodeAt(0);
+  fromBase64(pixels).forEach((level, at) => {
+    whole[(top + Math.floor(at / box)) * image + left + (at % box)] = level;
   });
   return whole;
 }
