@@ -127,7 +127,8 @@ def test_another_network_is_refused_in_one_line(tmp_path):
 
 def test_modules_come_after_what_they_import_and_share_no_name():
     sources = {
-        name: (resources.files("lenet1998.demo") / f"{name}.js").read_text() for name in MODULES
+        name: (resources.files("lenet1998.demo") / f"{name}.js").read_text("utf-8")
+        for name in MODULES
     }
     exported, names = {}, Counter()
     for name, source in sources.items():
