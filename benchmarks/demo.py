@@ -1,11 +1,13 @@
 """The page of `lenet1998 demo` on MNIST's digits, redrawn as strokes at any place and size.
 
-`uv run python -m benchmarks.demo` prints how many of the first 1,000 test digits it misreads:
-as they are, redrawn in the middle of its paper, and redrawn at random places and sizes. Needs MNIST
-and a Chromium, as the page's tests do.
+`uv run python -m benchmarks.demo` prints how many of the first 1,000 test digits it misreads: as
+they are, redrawn in the middle of its paper, and redrawn at random places and sizes. It also takes
+the picture of the page that the README shows, `demo.png`. Needs MNIST and a Chromium, as the
+page's tests do.
 """
 
 import argparse
+import io
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,10 +16,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from scipy import ndimage
 
 from lenet1998.data import load_dataset
 from lenet1998.demo.page import mnist_digits, page
+
+PICTURE = Path(__file__).with_name("demo.png")
 
 GRID = 4095
 """Of the page's paper."""
@@ -105,7 +110,7 @@ def main() -> None:
     labels = dataset.test_labels[:count].numpy()[:, None]
     generator = np.random.default_rng(0)
     drawn = [strokes_of(image) for image in images[:count].numpy()]
-    drawings = {
+    drawings: dict[str, list[dict[str, Any]]] = {
         "as they are": [
             {"strokes": [], "pixels": image.flatten().tolist()} for image in images[:count]
         ],
@@ -114,17 +119,19 @@ def main() -> None:
     }
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         file = Path(folder, "page.html")
-        file.write_text(page())
+        file.write_text(page(digits=images))
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        tab = browser.new_page()
+        tab = browser.new_page(viewport={"width": 1568, "height": 1290})
         tab.goto(file.as_uri())
+        tab.click("#examples button >> nth=3")
+        tab.hover("#c3 canvas", position={"x": 80, "y": 80})
+        picture = Image.open(io.BytesIO(tab.screenshot()))
+        picture.quantize(256, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
         names = tab.evaluate("lenet1998.networks.map(({ name }) => name)")
         for what, these in drawings.items():
-            wrong = (answers(tab, these) != labels).mean(0)
-            errors = ", ".join(
-                f"{name} {100 * one:.1f} %" for name, one in zip(names, wrong, strict=True)
-            )
-            print(f"{what}: {errors}")
+            wrong = 100 * (answers(tab, these) != labels).mean(0)
+            errors = (f"{name} {one:.1f} %" for name, one in zip(names, wrong, strict=True))
+            print(f"{what}: {', '.join(errors)}")
         browser.close()
 
 

@@ -324,7 +324,9 @@ def compare(
 
 @app.command()
 def demo(
-    networks: Annotated[list[str] | None, Argument(help="As --weights of predict [four].")] = None,
+    networks: Annotated[
+        list[str] | None, Argument(help="Names of models, or files [four].")
+    ] = None,
     output: Annotated[Path, Option(help="The HTML file to write.")] = Path("lenet1998.html"),
     is_opened: Annotated[bool, Option("--open/--no-open", help="In the browser.")] = True,
     as_json: Json = False,

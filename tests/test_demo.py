@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.demo import answers, placed, strokes_of
 from lenet1998 import catalogue, cli, codes, load
 from lenet1998.commands import demo as command
 from lenet1998.data import field, to_network_input
@@ -126,7 +127,8 @@ def test_another_network_is_refused_in_one_line(tmp_path):
 
 def test_modules_come_after_what_they_import_and_share_no_name():
     sources = {
-        name: (resources.files("lenet1998.demo") / f"{name}.js").read_text() for name in MODULES
+        name: (resources.files("lenet1998.demo") / f"{name}.js").read_text("utf-8")
+        for name in MODULES
     }
     exported, names = {}, Counter()
     for name, source in sources.items():
@@ -243,6 +245,14 @@ def test_ten_digits_are_read_wherever_and_however_large_they_are_drawn(opened):
         assert tab.text_content("#classes .wins th") == str(digit)
         assert tab.locator("#networks .answer").all_text_contents() == [str(digit)] * 4
         tab.click("#clear")
+
+
+def test_the_place_and_size_of_a_drawing_do_not_matter(opened, digits):
+    generator = np.random.default_rng(0)
+    drawn = [strokes_of(image) for image in digits[:100].numpy()]
+    moved = [placed(strokes, generator) for strokes in drawn]
+    read = answers(opened(), [{"strokes": strokes} for strokes in (*drawn, *moved)])
+    assert (read[:100] != read[100:]).mean() <= 0.01
 
 
 def test_nothing_drawn_is_said_and_a_scribble_is_rubbish(opened):

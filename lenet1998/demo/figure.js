@@ -1,5 +1,6 @@
 /** Fig. 2 of one reading: the states of every layer, and what made the unit that is pointed at. */
 
+import { find } from "./dom.js";
 import { fieldOf, inputsOf } from "./network.js";
 import { Tiles } from "./tiles.js";
 import { number, story } from "./words.js";
@@ -21,7 +22,6 @@ const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
 const PAGES = { PageUp: -1, PageDown: 1 };
 
 export class Figure {
-  #find;
   #codes;
   #sizes;
   #say;
@@ -31,13 +31,11 @@ export class Figure {
   #shown; // what `show` was given
 
   /**
-   * @param {(selector: string) => Element} find in the page
    * @param {Layer[]} layers of any network: all are as large
    * @param {{codes: Float64Array[], codeSize: object, sizes: object}} data
    * @param {(text: string) => void} say what the eye sees
    */
-  constructor(find, layers, { codes, codeSize, sizes }, say) {
-    this.#find = find;
+  constructor(layers, { codes, codeSize, sizes }, say) {
     this.#codes = codes;
     this.#sizes = sizes;
     this.#say = say;
@@ -58,7 +56,7 @@ export class Figure {
     });
     const hasCode = Boolean(reading) && network.rubbish !== null;
     this.#nearest.paint(hasCode ? this.#codes[reading.best] : null, [-1, 1], colours);
-    this.#find("#code figcaption").textContent = hasCode ? `code of ${reading.best}` : "code";
+    find("#code figcaption").textContent = hasCode ? `code of ${reading.best}` : "code";
     this.#showUnit();
   }
 
@@ -74,9 +72,9 @@ export class Figure {
     const [unit, states] = [this.#pointed, reading?.states];
     if (unit) this.#frame(unit.at, unit, 1);
     const isShown = Boolean(states && unit?.at);
-    this.#find("#unit").classList.toggle("shown", isShown);
-    this.#find("#story").textContent = HINT;
-    this.#find("#blocks").replaceChildren();
+    find("#unit").classList.toggle("shown", isShown);
+    find("#story").textContent = HINT;
+    find("#blocks").replaceChildren();
     if (!isShown) return;
 
     const { at, map, row, column } = unit;
@@ -89,8 +87,8 @@ export class Figure {
       this.#frame(0, { map: 0, ...field }, field.extent);
     }
     const state = states[at][(map * layer.side + row) * layer.side + column];
-    this.#find("#story").textContent = story(layer, unit, state, sum);
-    this.#find("#blocks").replaceChildren(...blocksOf(layer, network.layers[at - 2], sum.blocks));
+    find("#story").textContent = story(layer, unit, state, sum);
+    find("#blocks").replaceChildren(...blocksOf(layer, network.layers[at - 2], sum.blocks));
   }
 
   /** Frame a square of units, and the tile that they are in. */
@@ -125,7 +123,7 @@ export class Figure {
       if (!unit) return;
       event.preventDefault();
       this.#point({ at, ...unit });
-      this.#say(this.#find("#story").textContent);
+      this.#say(find("#story").textContent);
     });
   }
 }

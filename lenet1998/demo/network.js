@@ -10,8 +10,7 @@
 
 /** The layers of a network with their weights, which come as the base64 of float32. */
 export function unpack(network, codes) {
-  const bytes = Uint8Array.from(atob(network.weights), (letter) => letter.charCodeAt(0));
-  const numbers = new Float32Array(bytes.buffer);
+  const numbers = new Float32Array(fromBase64(network.weights).buffer);
   let [place, mapsBelow] = [0, 1];
   const take = (count) => numbers.subarray(place, (place += count));
   const layers = network.layers.map((layer) => {
@@ -27,6 +26,14 @@ export function unpack(network, codes) {
     return { ...layer, table, weights, biases, codes };
   });
   return { ...network, layers };
+}
+
+/** Bytes of their base64; a loop, because `Uint8Array.from` takes a hundred times as long. */
+export function fromBase64(text) {
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let at = 0; at < bytes.length; at++) bytes[at] = letters.charCodeAt(at);
+  return bytes;
 }
 
 /** The states of the input and of every layer. */

@@ -1,6 +1,7 @@
 /** The page: what is drawn is read by every network, and shown. */
 
-import { inputsOf, read, unpack } from "./network.js";
+import { find } from "./dom.js";
+import { fromBase64, inputsOf, read, unpack } from "./network.js";
 import { normalise, rasterise, toInput } from "./ink.js";
 import { GRID, decode, encode } from "./strokes.js";
 import { example } from "./examples.js";
@@ -9,7 +10,6 @@ import { Figure } from "./figure.js";
 import { Tiles } from "./tiles.js";
 import { rubbishPenalty, verdict, worth } from "./words.js";
 
-const find = (selector) => document.querySelector(selector);
 const data = JSON.parse(find("#data").textContent);
 const { sizes, digits, columns } = data;
 const pen = { ...data.pen, finest: GRID / 100 };
@@ -27,7 +27,7 @@ let frame = null; // that is asked for
 let colours;
 
 const paper = new Paper(find("#paper"), { change: later, done: finish, say });
-const figure = new Figure(find, networks[0].layers, { codes, codeSize, sizes }, say);
+const figure = new Figure(networks[0].layers, { codes, codeSize, sizes }, say);
 const classes = [...find("#classes").rows]; // the last is the rubbish class
 const codePictures = [...digits].map(
   (_, digit) => new Tiles(classes[digit].querySelector("canvas"), { ...codeSize, cell: 2 }),
@@ -65,6 +65,7 @@ function finish() {
   readAll();
   show();
   say(verdict(networks[chosen], readings[chosen]));
+  find("#note").textContent = "";
   const link = paper.strokes.length ? `#${encode(paper.strokes)}` : "";
   setTimeout(() => history.replaceState(null, "", location.pathname + location.search + link));
 }
@@ -148,13 +149,8 @@ listen("#save", () => {
   canvas.width = canvas.height = 512;
   const onPaper = { paper: [255, 255, 255], ink: [0, 0, 0] };
   paper.paint(canvas.getContext("2d"), canvas.width, onPaper, sizes.image);
-  canvas.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = "digit.png";
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+  const link = document.createElement("a");
+  Object.assign(link, { href: canvas.toDataURL(), download: "digit.png" }).click();
 });
 document.querySelectorAll("#examples button").forEach((button, digit) => {
   button.addEventListener("click", () => paper.show(example(digit)));
@@ -191,8 +187,8 @@ function fillGallery() {
 function unbox({ top, left, pixels }) {
   const { image, box } = sizes;
   const whole = new Uint8Array(image * image);
-  [...atob(pixels)].forEach((letter, at) => {
-    whole[(top + Math.floor(at / box)) * image + left + (at % box)] = letter.charCodeAt(0);
+  fromBase64(pixels).forEach((level, at) => {
+    whole[(top + Math.floor(at / box)) * image + left + (at % box)] = level;
   });
   return whole;
 }

@@ -26,7 +26,9 @@ __all__ = ["mnist_digits", "page"]
 PEN = 3.1
 """Width of a drawn stroke in MNIST's pixels: the median of its training digits."""
 
-MODULES = (*("network", "ink", "strokes", "examples", "paper", "tiles", "words", "figure", "page"),)
+MODULES = (
+    "dom", "network", "ink", "strokes", "examples", "paper", "tiles", "words", "figure", "page",
+)  # fmt: skip
 """The page's JavaScript, each module after those that it imports from."""
 
 # As the modules write both, on lines of their own; what is exported keeps its name.
@@ -139,7 +141,7 @@ def _digest(content: str) -> str:
 
 
 def _part(name: str) -> str:
-    return (resources.files(__package__) / name).read_text()
+    return (resources.files(__package__) / name).read_text("utf-8")
 
 
 @cache

@@ -70,7 +70,8 @@ export class Paper {
 
   #move(event) {
     if (event.pointerId !== this.#pointer) return;
-    for (const each of event.getCoalescedEvents?.() ?? [event]) this.#draw(this.#place(each));
+    const between = event.getCoalescedEvents?.() ?? []; // none where a browser makes none
+    for (const each of [...between, event]) this.#draw(this.#place(each));
   }
 
   #release(event) {
