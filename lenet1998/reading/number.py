@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lenet1998 import catalogue
 from lenet1998.data.field import FIELD
 from lenet1998.data.strings import BLANK
 from lenet1998.learning.strings import log_posteriors
@@ -27,6 +28,9 @@ __all__ = ["EVERY", "Alternative", "Digit", "NumberReading", "NumberRow", "read"
 
 EVERY = 2
 """Pixels from one output of the network to the next."""
+
+BEST = ("lenet5-strings-global", "lenet5-strings")
+"""The networks that read numbers, the better first."""
 
 _AT_ONCE = 500  # outputs that are computed together: a field of 1,030 pixels
 _DIGITS = "0123456789"
@@ -236,5 +240,6 @@ def checked(net: Network) -> LeNet5Classic:
 
 @cache
 def default_network() -> LeNet5Classic:
-    """The network that reads where none is given."""
-    return checked(load("lenet5-strings-global"))
+    """The network that reads where none is given: the best that the package has."""
+    packaged = (name for name in BEST if catalogue.find(name).weights)
+    return checked(load(next(packaged)))
