@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lenet1998.models.classic import LeNet5Classic as LeNet5Classic
     from lenet1998.models.modern import LeNet5Modern as LeNet5Modern
     from lenet1998.models.saved import load as load
+    from lenet1998.reading.number import read as read
     from lenet1998.reading.predict import predict as predict
 
 __version__ = "0.1.0"
@@ -16,6 +17,7 @@ __getattr__, __all__ = lazily(
     __name__,
     {
         "models": "LeNet5Classic LeNet5Modern load",
+        "reading.number": "read",
         "reading": "predict",
         "": "catalogue classifier codes data layers learning losses measures models reading report",
     },

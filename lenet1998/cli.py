@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,6 @@ from lenet1998.errors import Failure, in_one_line, in_words, visible
 from lenet1998.report.terminal import survive_any_encoding
 
 if TYPE_CHECKING:
-    from lenet1998.reading.predict import PictureReading
     from lenet1998.report.sections import Outcome
 
 
@@ -61,8 +60,8 @@ _MNIST = (
 Data = Annotated[str, Option(help=_MNIST)]
 Passes = Annotated[int | None, Option(min=1, help="Through the training set [20, by the recipe].")]
 Jobs = Annotated[int, Option(help="Runs at once; -1 for one on each core.")]
-_WEIGHTS = "Folder of a run or of save_pretrained, file, or name [lenet5-classic]."
-Weights = Annotated[str | None, Option(help=_WEIGHTS)]
+_SAVED = "Folder of a run or of save_pretrained, file, or name"
+Weights = Annotated[str | None, Option(help=f"{_SAVED} [lenet5-classic].")]
 Backend = Annotated[str, Option(help="loky (processes on this computer) or dask (a cluster).")]
 Address = Annotated[str | None, Option(help="With --backend dask: its scheduler, tcp://HOST:PORT.")]
 Json = Annotated[bool, Option("--json", help="Print JSON instead of a table.")]
@@ -253,12 +252,58 @@ def predict(
 ) -> None:
     """Read the digit in pictures: photographs, scans, drawings."""
     from lenet1998.commands.predict import in_words, predict
+
+    def go(tell: Callable[[Any], None]) -> None:
+        predict(images, weights=weights, folder=show, on_warning=_complain, on_read=tell)
+
+    _one_by_one(len(images), go, in_words, as_json=as_json)
+
+
+@app.command()
+def read(
+    images: Annotated[list[Path], Argument(help="Of one number each; - is standard input.")],
+    pattern: Annotated[str | None, Option(help=r"Numbers there are, as '\d{5}(-\d{4})?'.")] = None,
+    length: Annotated[int | None, Option(min=1, help="Digits of each number.")] = None,
+    words: Annotated[
+        Path | None, Option(help="File with the numbers there are, one a line.")
+    ] = None,
+    n_best: Annotated[int, Option(min=1, max=1000, help="How many it may be.")] = 1,
+    weights: Annotated[str | None, Option(help=f"{_SAVED} [the best packaged].")] = None,
+    show: Annotated[Path | None, Option(help="Folder for a picture of each one's outputs.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read handwritten numbers in pictures: touching digits, uneven spacing."""
+    from lenet1998.commands.read import grammar, in_words, read
+
+    with _usage():
+        strings = grammar(pattern, length, words)
+
+    def go(tell: Callable[[Any], None]) -> None:
+        read(
+            images, strings=strings, n_best=n_best, weights=weights, folder=show,
+            on_warning=_complain, on_read=tell,
+        )  # fmt: skip
+
+    _one_by_one(len(images), go, in_words, as_json=as_json)
+
+
+def _one_by_one(
+    count: int,
+    go: Callable[[Callable[[Any], None]], None],
+    in_words: Callable[[Any], Iterable[str]],
+    *,
+    as_json: bool,
+) -> None:
+    """Show what is read of so many pictures as it comes; what can't be read is exit status 1.
+
+    `go` reads, and calls what it is given with each reading.
+    """
     from lenet1998.commands.progress import picture_bar
     from lenet1998.report.terminal import console, print_text
 
-    rows: list[PictureReading] = []
+    rows: list[Any] = []
 
-    def tell(row: PictureReading) -> None:
+    def tell(row: Any) -> None:
         rows.append(row)
         advance()
         if row["error"] is not None:
@@ -270,14 +315,13 @@ def predict(
     to = console()
     screen = to if to.is_terminal and not as_json else console(stderr=True)
     try:
-        with picture_bar(screen, len(images)) as advance:
-            predict(images, weights=weights, folder=show, on_warning=_complain, on_read=tell)
+        with picture_bar(screen, count) as advance:
+            go(tell)
     finally:
         if as_json and rows:
             print(json.dumps(rows, indent=2))
-    if len(rows) < len(images):
-        count = f"{len(rows)} of {len(images)} pictures"
-        raise Failure(f"stopped after {count}; what was read is printed")
+    if len(rows) < count:
+        raise Failure(f"stopped after {len(rows)} of {count} pictures; what was read is printed")
     if any(row["error"] is not None for row in rows):
         raise typer.Exit(1)
 

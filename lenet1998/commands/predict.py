@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -19,6 +20,9 @@ from lenet1998.reading.pictures import NotOneDigit, read_picture
 from lenet1998.reading.predict import PictureReading, default_network, read_files
 from lenet1998.reading.predict import predict as read
 from lenet1998.report.sections import Document, Outcome, Section
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 class LayersError(Failure, TypeError):
@@ -69,6 +73,8 @@ def in_words(row: PictureReading) -> Iterator[str]:
     answer = f"{row['image']}: {row['reason'] or row['digit']}"
     if row["probability"] is not None:
         answer += f" (probability {row['probability']:.1%})"
+    if (row["reason"] or "").startswith("several marks"):
+        answer += "; lenet1998 read reads numbers"
     if row["digit"] is None and row["best"] is not None:
         answer += f", {row['best']} is the nearest"
     yield answer
@@ -97,6 +103,24 @@ def show(files: Sequence[str], folder: Path, net: Network | None = None) -> list
     return written
 
 
+class Drawings:
+    """A folder of drawings, one for each picture: NAME-KIND.png, those of one name numbered."""
+
+    def __init__(self, folder: str | Path, kind: str) -> None:
+        self._folder, self._kind, self._written = make_folder(folder), kind, set[Path]()
+
+    def __call__(self, file: str, figure: Figure) -> Path:
+        from lenet1998.report.plots import png  # Matplotlib is slow to import
+
+        number, name = 1, Path(file).stem
+        while (drawn := self._folder / f"{name}-{self._kind}.png") in self._written:
+            number += 1
+            name = f"{Path(file).stem}-{number}"
+        write_atomically(drawn, png(figure))
+        self._written.add(drawn)
+        return drawn
+
+
 class _Drawer:
     """Draws layers into a folder, each picture into a file of its own."""
 
@@ -104,17 +128,10 @@ class _Drawer:
         if not isinstance(net, LeNet5Classic):
             kind = type(net).__name__
             raise LayersError(f"the layers of a {kind} are not those of LeNet-5 in 1998")
-        self._net, self._folder, self._written = net, make_folder(folder), set[Path]()
+        self._net, self._write = net, Drawings(folder, "layers")
 
     def __call__(self, file: str, inputs: Tensor) -> Path:
-        from lenet1998.report.plots import png  # Matplotlib is slow to import
         from lenet1998.report.views import layer_maps
 
-        number, name = 1, Path(file).stem
-        while (drawn := self._folder / f"{name}-layers.png") in self._written:
-            number += 1
-            name = f"{Path(file).stem}-{number}"
         verdict = read(inputs, self._net).reason
-        write_atomically(drawn, png(layer_maps(self._net, inputs, verdict=verdict)))
-        self._written.add(drawn)
-        return drawn
+        return self._write(file, layer_maps(self._net, inputs, verdict=verdict))

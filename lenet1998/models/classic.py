@@ -76,8 +76,11 @@ class LeNet5Classic(ChainNetwork):
             states = self.squash_after(name)(layer(below))
         return states
 
-    def _f6_map(self, fields: Tensor, every: int = 4) -> Tensor:
-        """`(N, 1, H, W)` -> `(N, h, w, 84)`: the states of F6, every 4 pixels or every 2."""
+    def f6_map(self, fields: Tensor, every: int = 4) -> Tensor:
+        """The states of F6 along larger fields; `penalty_map` has the rest.
+
+        Shape: `(N, 1, H, W)` -> `(N, h, w, 84)`.
+        """
         s4 = self.TRAINED_LAYERS.index("s4")
         # What S4 sees has a column every 2 pixels, of which it takes two and two together. From the
         # second column on they are the other pairs.
@@ -99,7 +102,7 @@ class LeNet5Classic(ChainNetwork):
             `(N, 84)`, in (-1.7159, 1.7159); `.view(-1, 12, 7)` to look at.
         """
         check_images(images, self.c1.weight.dtype, self.FIELD)
-        return self._f6_map(images)[:, 0, 0]
+        return self.f6_map(images)[:, 0, 0]
 
     top_state = f6_state
 
@@ -123,5 +126,5 @@ class LeNet5Classic(ChainNetwork):
         check_images(fields, self.c1.weight.dtype, self.FIELD, or_larger=True)
         if every not in (4, 2):
             raise ValueError(f"expected an output every 4 or 2 pixels, got {every}")
-        penalties: Tensor = self.output(self._f6_map(fields, every))
+        penalties: Tensor = self.output(self.f6_map(fields, every))
         return penalties.permute(0, 3, 1, 2)

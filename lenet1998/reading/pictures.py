@@ -3,6 +3,7 @@
 import io
 import os
 import stat
+from collections.abc import Callable
 from contextlib import nullcontext
 from typing import IO, TypeAlias
 
@@ -11,13 +12,14 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
+from torch.nn.functional import pad
 
-from lenet1998.data.field import BOX, CENTRE, FIELD, IMAGE
+from lenet1998.data.field import BACKGROUND, BOX, CENTRE, FIELD, IMAGE, INK
 from lenet1998.data.normalisation import normalise_digit, to_network_input
 from lenet1998.errors import in_words
-from lenet1998.reading.ink import NoDigitError, NotOneDigitError, find_digit
+from lenet1998.reading.ink import NoDigitError, NotOneDigitError, find_digit, find_line
 
-__all__ = ["AnyPicture", "ImageError", "NotOneDigit", "read_picture"]
+__all__ = ["AnyPicture", "ImageError", "NotOneDigit", "NothingToRead", "read_line", "read_picture"]
 
 _Encoded: TypeAlias = str | os.PathLike[str] | bytes | bytearray | IO[bytes]
 AnyPicture: TypeAlias = _Encoded | Image.Image | npt.NDArray[np.generic] | Tensor
@@ -26,11 +28,16 @@ AnyPicture: TypeAlias = _Encoded | Image.Image | npt.NDArray[np.generic] | Tenso
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF")
 """What is opened, whatever the name says: of Pillow's others one starts a program (EPS)."""
 
+_BESIDE = 14  # columns of background beside a line, so that an output has its first digit inside
 _LARGEST = 2**28  # bytes that are taken from an open file, which may be a pipe without an end
 
 
 class ImageError(ValueError):
     """A picture can't be read. The message is one line: which, why, and what to do."""
+
+
+class NothingToRead(ImageError):
+    """Nothing in a picture stands out from its background."""
 
 
 class NotOneDigit(ImageError):
@@ -92,6 +99,64 @@ def read_picture(source: AnyPicture) -> Tensor:
     return to_network_input(digit[None])
 
 
+def read_line(source: AnyPicture) -> tuple[Tensor, Callable[[float], float]]:
+    """Find the digits that stand side by side in a picture, as a field for the network.
+
+    The picture is looked at as for one digit (see `lenet1998.reading.ink.find_line`); the digits
+    come out as high as MNIST's. A picture 32 pixels high in which they are so already stays as it
+    is.
+
+    Args:
+        source: as for `read_picture`; a tensor `(1, 32, W)` with a background of -0.1 is a field.
+
+    Returns:
+        `(1, 1, 32, W)` float32 with 14 columns of background on either side of the ink, and where
+        in the picture a column of it lies, in pixels from the left.
+
+    Raises:
+        ImageError: as `read_picture`.
+        NothingToRead: nothing stands out. It is an `ImageError` too.
+        TypeError: as `read_picture`.
+    """
+    name = _name(source)
+    if isinstance(source, Tensor) and _is_network_input(source, or_wider=True):
+        field = source.detach().to("cpu", torch.float32).reshape(FIELD, -1)
+        return _with_margins((field - BACKGROUND) / (INK - BACKGROUND), name)
+    if isinstance(source, np.ndarray | Tensor):
+        picture = _from_array(source, name)
+    else:
+        picture = _opened(source, name)
+    ink = _if_line(picture)
+    if ink is not None:
+        return _with_margins(torch.from_numpy(ink), name)
+    try:
+        line = find_line(picture)
+    except NoDigitError:
+        raise NothingToRead(f"{name}: nothing stands out from the background") from None
+    field, column = _with_margins(torch.from_numpy(line.ink), name)
+    return field, lambda x: line.x(column(x))
+
+
+def _with_margins(ink: Tensor, name: str) -> tuple[Tensor, Callable[[float], float]]:
+    """Ink `(32, W)`, 0 to 1, as a field, and where a column of it was."""
+    columns = (ink > 0.01).any(0).nonzero()
+    if not len(columns):
+        raise NothingToRead(f"{name}: nothing stands out from the background")
+    first, last = int(columns[0]), int(columns[-1]) + 1
+    inked = pad(ink[:, first:last], (_BESIDE, _BESIDE + (last - first) % 2))
+    return BACKGROUND + (INK - BACKGROUND) * inked[None, None], lambda x: x - _BESIDE + first
+
+
+def _if_line(picture: Image.Image) -> npt.NDArray[np.float32] | None:
+    """The `(32, W)` ink of a picture whose digits are as MNIST's in height already, else None."""
+    if picture.height != FIELD:
+        return None
+    ink = _plain_ink(picture)
+    if ink is None or not 0.7 * BOX <= np.ptp(np.flatnonzero(ink.any(1))) < 1.35 * BOX:
+        return None
+    return (ink / 255).astype(np.float32)
+
+
 def _name(source: AnyPicture) -> str:
     if isinstance(source, np.ndarray | Tensor):
         kind = "tensor" if isinstance(source, Tensor) else "array"
@@ -108,9 +173,11 @@ def _name(source: AnyPicture) -> str:
     raise TypeError(f"expected {expected} as picture, got {type(source).__name__}")
 
 
-def _is_network_input(tensor: Tensor) -> bool:
+def _is_network_input(tensor: Tensor, *, or_wider: bool = False) -> bool:
     """Levels below 0 occur in no picture."""
-    one_field = tensor.shape[-2:] == (FIELD, FIELD) and tensor.numel() == FIELD**2
+    height, width = tensor.shape[-2:] if tensor.ndim > 1 else (0, 0)
+    one_field = height == FIELD and tensor.numel() == height * width
+    one_field = one_field and (width == FIELD or or_wider)
     one_field = one_field and tensor.layout == torch.strided and not tensor.is_meta
     return one_field and tensor.is_floating_point() and -0.2 < tensor.min().item() < 0
 
@@ -232,22 +299,28 @@ def _from_array(source: npt.NDArray[np.generic] | Tensor, name: str) -> Image.Im
     return _to_rgb(Image.fromarray(levels.squeeze(2) if values.shape[2:] == (1,) else levels))
 
 
+def _plain_ink(picture: Image.Image) -> npt.NDArray[np.int16] | None:
+    """The ink of a grey picture whose background is white or black, and ink the other; else None.
+
+    Shape: mode RGB -> `(H, W)`, 0 to 254 or 255.
+    """
+    red, green, blue = (np.asarray(band).astype(np.int16) for band in picture.split())
+    if (red != green).any() or (red != blue).any() or red[0, 0] not in (0, 255):
+        return None
+    ink: npt.NDArray[np.int16] = np.abs(red - red[0, 0])
+    return ink if ink.max() >= 254 else None
+
+
 def _if_normalised(picture: Image.Image) -> Tensor | None:
     """The `(28, 28)` uint8 ink of a picture that is as MNIST's are already, else None.
 
     Either polarity. MNIST's digits are 20 pixels long, a few 19; they are centred within half a
     pixel, and their darkest ink is 254 or 255.
     """
-    if picture.size != (IMAGE, IMAGE):
+    ink = _plain_ink(picture) if picture.size == (IMAGE, IMAGE) else None
+    if ink is None:
         return None
-    red, green, blue = (np.asarray(band).astype(np.int16) for band in picture.split())
-    if (red != green).any() or (red != blue).any():
-        return None
-    background = red[0, 0]
-    ink = np.abs(red - background)
     rows, columns = np.flatnonzero(ink.any(1)), np.flatnonzero(ink.any(0))
-    if background not in (0, 255) or ink.max() < 254:
-        return None
     length = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
     index = np.arange(IMAGE)
     centre = np.array([ink.sum(1) @ index, ink.sum(0) @ index]) / ink.sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import torch
@@ -19,10 +19,13 @@ from lenet1998.models.classic import LeNet5Classic
 from lenet1998.report import plots
 from lenet1998.report.plots import TEXT, heading, note, sheet
 
-__all__ = ["first_layer_kernels", "layer_maps", "misread_digits"]
+__all__ = ["first_layer_kernels", "layer_maps", "line_of_outputs", "misread_digits"]
 
 MOST_DIGITS = 160
 """How many misread digits one figure shows at most."""
+
+MOST_COLUMNS = 320
+"""Of a field that is drawn: about 16 digits."""
 
 _LIMIT = Squash.AMPLITUDE  # of the states
 
@@ -110,6 +113,52 @@ def misread_digits(dataset: Dataset, wrong: Mapping[int, int]) -> Figure:
     count = f"{len(wrong):,} of {len(labels):,} misread{part} (label→answer)"
     notes = [f"{labels[index]}→{wrong[index]}" for index in shown]
     return plots.digit_sheet(dataset.name, count, dataset.test_images[shown], notes)
+
+
+def line_of_outputs(
+    net: LeNet5Classic, field: Tensor, penalties: Tensor, spelt: Sequence[tuple[str, int, int]]
+) -> Figure:
+    """What a space-displacement network puts out along a field (as in Fig. 25).
+
+    From the top: the input, the states of F6 as bitmaps, the penalties of the classes (dark: small)
+    with the best path, and what this spells. Of a long field the first `MOST_COLUMNS` are drawn.
+
+    Args:
+        net: that put it out.
+        field: `(1, 1, 32, W)`.
+        penalties: `(classes, outputs)`, every 2 pixels.
+        spelt: of each character of the best path, its first output and the one after its last.
+    """
+    shown = field[..., :MOST_COLUMNS]
+    width, side = shown.shape[-1], 94 / shown.shape[-1]
+    with torch.no_grad():
+        bitmaps = net.f6_map(shown)[0, 0].view(-1, codes.ROWS, codes.COLUMNS)
+    outputs = (width - net.FIELD) // 2 + 1
+    # Bitmaps lie 4 columns apart, and each in the middle of the 32 that it sees.
+    wide, left = 3.6 * side, 3 + (net.FIELD / 2 - 1.8) * side
+    tall, classes = wide * codes.ROWS / codes.COLUMNS, len(net.characters)
+    top = 8 + 32 * side
+    below = top + tall + 10
+    figure, page = sheet(height=below + 3 * classes + 9)
+    heading(page, 3, 6, "Input", f"32×{field.shape[-1]}" + ", cut" * (field.shape[-1] > width))
+    plots.tile(page, shown[0, 0], 3, 8, 94, 32 * side)
+    heading(page, 3, top + 6, "F6", "84 units, 7×12, every 4 pixels")
+    for place, picture in enumerate(bitmaps):
+        _tile(page, picture, left + 4 * place * side, top + 8, wide, tall)
+    heading(page, 3, below + 6, "Output", "penalties of the classes, dark: small; the best path")
+    first, span = 3 + (net.FIELD / 2 - 1) * side, 2 * outputs * side
+    heat = penalties[:, :outputs]
+    limits = (float(heat.min()), float(heat.max()))
+    tile = partial(plots.tile, limits=limits, colours="Greys_r")
+    tile(page, heat, first, below + 8, span, 3 * classes)
+    for row, name in enumerate(net.characters):
+        note(page, first - 2, below + 9.5 + 3 * row, name.replace(" ", "·"))
+    for character, begin, end in spelt:
+        if end <= outputs and character in net.characters:
+            x, y = first + (begin + end) * side, below + 9.5 + 3 * net.characters.index(character)
+            page.plot([first + 2 * begin * side, first + 2 * end * side], [y, y], color=plots.RED)
+            note(page, x, below + 11 + 3 * classes, character, chosen=True)
+    return figure
 
 
 def _row_of_tiles(

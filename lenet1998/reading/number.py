@@ -1,0 +1,245 @@
+"""Reading numbers: the space-displacement network of section VII on digits in a row."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lenet1998 import catalogue
+from lenet1998.data.field import FIELD
+from lenet1998.data.strings import BLANK
+from lenet1998.learning.strings import log_posteriors
+from lenet1998.models.classic import LeNet5Classic
+from lenet1998.models.network import Network
+from lenet1998.models.saved import load
+from lenet1998.reading.decoder import Path, compose
+from lenet1998.reading.grammar import Grammar, any_number, pattern
+from lenet1998.reading.pictures import AnyPicture, ImageError, NothingToRead, read_line
+
+__all__ = ["EVERY", "Alternative", "Digit", "NumberReading", "NumberRow", "read", "read_each"]
+
+EVERY = 2
+"""Pixels from one output of the network to the next."""
+
+BEST = ("lenet5-strings-global", "lenet5-strings")
+"""The networks that read numbers, the better first."""
+
+_AT_ONCE = 500  # outputs that are computed together: a field of 1,030 pixels
+_DIGITS = "0123456789"
+
+
+class NoNumbersError(ValueError):
+    """A network reads no numbers; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Digit:
+    """One that was read: where its middle lies in the picture, and its penalty there (eq. 7)."""
+
+    digit: str
+    x: float
+    penalty: float
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A string that it may be: the penalty of its best path, and how probable it is."""
+
+    text: str
+    penalty: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class NumberReading:
+    """What a network makes of a picture of a number.
+
+    Attributes:
+        text: the answer; None where there is nothing to read.
+        penalty: of the best path: the sum over the outputs of -log of the posterior that each has
+            for what the path takes it for, so that 0 is certain. None without a text.
+        probability: of the text: all paths that spell it, of all that the grammar allows. Likewise.
+        digits: from the left, without what the grammar puts between.
+        alternatives: the next best strings, the best first.
+    """
+
+    text: str | None = None
+    penalty: float | None = None
+    probability: float | None = None
+    digits: tuple[Digit, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+
+
+class NumberRow(TypedDict):
+    """The reading of one file, or why there is none; `json.dumps` takes it as it is."""
+
+    image: str
+    text: str | None
+    penalty: float | None
+    probability: float | None
+    digits: list[dict[str, Any]]
+    alternatives: list[dict[str, Any]]
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What the network puts out along a field.
+
+    Attributes:
+        field: `(1, 1, 32, W)`.
+        penalties: `(classes, outputs)`.
+        logs: log posteriors, `(outputs, classes)`, the gap last.
+        path: the best one; None where it spells nothing.
+    """
+
+    field: Tensor
+    penalties: Tensor
+    logs: Any
+    path: Path | None = None
+
+    @classmethod
+    def of(cls, net: LeNet5Classic, field: Tensor) -> Outputs:
+        """In windows of the field, so that the maps of one that is however wide stay small."""
+        places = (field.shape[-1] - FIELD) // EVERY + 1
+        starts = range(0, places, _AT_ONCE)
+        ends = (min(start + _AT_ONCE, places) - 1 for start in starts)
+        with torch.no_grad():
+            parts = [
+                net.penalty_map(field[..., EVERY * start : EVERY * end + FIELD], EVERY)
+                for start, end in zip(starts, ends, strict=True)
+            ]
+            penalties = torch.cat(parts, -1)
+            logs = log_posteriors(net, penalties)[0].double().numpy()
+        return cls(field, penalties[0, :, 0], logs)
+
+
+def read(
+    image: AnyPicture,
+    net: Network | None = None,
+    *,
+    grammar: Grammar | str | None = None,
+    n_best: int = 1,
+) -> NumberReading:
+    r"""Read a handwritten number in any picture: photograph, scan or drawing, file, array, tensor.
+
+    Its digits may touch, stand apart unevenly, be dark or light; they stand in one row.
+
+    Args:
+        image: a file's name, or what `read_line` takes besides.
+        net: of the digits and a blank; by default the package's that learnt whole strings.
+        grammar: which strings there are: of `lenet1998.reading.grammar`, or a pattern such as
+            `r"\d{5}(-\d{4})?"`; any number by default. What is no digit looks like a gap.
+        n_best: how many strings to give, the answer among them.
+
+    Raises:
+        ImageError: the picture can't be read.
+        GrammarError: as `grammar.pattern`.
+        NoNumbersError: for a network of other classes than the digits and a blank.
+        ValueError: for n_best below 1.
+    """
+    if n_best < 1:
+        raise ValueError(f"expected n_best from 1 on, got {n_best}")
+    return _read(image, net or default_network(), grammar, n_best)[0]
+
+
+def _read(
+    image: AnyPicture, net: Network, grammar: Grammar | str | None, n_best: int
+) -> tuple[NumberReading, Outputs | None]:
+    net = checked(net)
+    grammar = any_number() if grammar is None else grammar
+    grammar = pattern(grammar) if isinstance(grammar, str) else grammar
+    try:
+        field, x_of = read_line(image)
+    except NothingToRead:
+        return NumberReading(), None
+    outputs = Outputs.of(net, field)
+    automaton = compose(grammar, _DIGITS)
+    paths = automaton.best(outputs.logs, n_best)
+    if not paths or not paths[0].text:
+        return NumberReading(), outputs
+    outputs = replace(outputs, path=paths[0])
+    whole = automaton.total(outputs.logs)
+    best, *others = [_alternative(path, outputs, whole) for path in paths]
+    digits = tuple(
+        Digit(
+            character,
+            round(x_of(EVERY * (first + end - 1) / 2 + (FIELD - 1) / 2), 1),
+            round(outputs.penalties[_DIGITS.index(character), first:end].min().item(), 4),
+        )
+        for character, (first, end) in zip(paths[0].text, paths[0].spans, strict=True)
+        if character in _DIGITS
+    )
+    reading = NumberReading(best.text, best.penalty, best.probability, digits, tuple(others))
+    return reading, outputs
+
+
+def _alternative(path: Path, outputs: Outputs, whole: float) -> Alternative:
+    """With its share of all paths, whose forward score is `whole`."""
+    alone = _spelling(path.text)
+    share = np.exp(min(0.0, compose(alone, _DIGITS).total(outputs.logs) - whole))
+    return Alternative(path.text, round(0.0 - path.score, 4), round(float(share), 6))
+
+
+def _spelling(text: str) -> Grammar:
+    """The grammar of this string alone."""
+    places = range(len(text))
+    after = tuple(frozenset({place + 1} & {*places}) for place in places)
+    return Grammar(tuple(text), after, frozenset({0}), frozenset({len(text) - 1}), nothing=False)
+
+
+def read_each(
+    files: Sequence[str | os.PathLike[str]],
+    net: Network | None = None,
+    *,
+    grammar: Grammar | str | None = None,
+    n_best: int = 1,
+) -> Iterator[tuple[NumberRow, Outputs | None]]:
+    """Read each file as `read` does; `-` is standard input. One that can't be read stops no other.
+
+    Beside each what the network put out; None where it was not asked. Raises: as `read`, but for
+    ImageError.
+    """
+    for file in files:
+        name = os.fspath(file)
+        row = NumberRow(
+            image=name, text=None, penalty=None, probability=None,
+            digits=[], alternatives=[], error=None,
+        )  # fmt: skip
+        outputs = None
+        try:
+            source = sys.stdin.buffer if name == "-" else name
+            read_, outputs = _read(source, net or default_network(), grammar, n_best)
+            reading = asdict(read_)
+        except ImageError as error:
+            row["error"] = str(error)
+        else:
+            reading |= {key: list(reading[key]) for key in ("digits", "alternatives")}
+            row.update(reading)  # type: ignore[typeddict-item]
+        yield row, outputs
+
+
+def checked(net: Network) -> LeNet5Classic:
+    """A network that reads numbers; NoNumbersError for one that does not."""
+    if not isinstance(net, LeNet5Classic) or net.characters != _DIGITS + BLANK:
+        kind = type(net).__name__
+        raise NoNumbersError(
+            f"a {kind} of {getattr(net, 'characters', 'other classes')!r} reads no numbers: "
+            "expected LeNet-5 of the ten digits and a blank, such as lenet5-strings-global"
+        )
+    return net
+
+
+@cache
+def default_network() -> LeNet5Classic:
+    """The network that reads where none is given: the best that the package has."""
+    packaged = (name for name in BEST if catalogue.find(name).weights)
+    return checked(load(next(packaged)))
