@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from lenet1998 import catalogue
+from lenet1998.codes import DIGITS
 from lenet1998.data.field import FIELD
 from lenet1998.data.strings import BLANK
 from lenet1998.learning.strings import log_posteriors
@@ -33,7 +34,6 @@ BEST = ("lenet5-strings-global", "lenet5-strings")
 """The networks that read numbers, the better first."""
 
 _AT_ONCE = 500  # outputs that are computed together: a field of 1,030 pixels
-_DIGITS = "0123456789"
 
 
 class NoNumbersError(ValueError):
@@ -162,7 +162,7 @@ def _read(
     except NothingToRead:
         return NumberReading(), None
     outputs = Outputs.of(net, field)
-    automaton = compose(grammar, _DIGITS)
+    automaton = compose(grammar, DIGITS)
     paths = automaton.best(outputs.logs, n_best)
     if not paths or not paths[0].text:
         return NumberReading(), outputs
@@ -173,10 +173,10 @@ def _read(
         Digit(
             character,
             round(x_of(EVERY * (first + end - 1) / 2 + (FIELD - 1) / 2), 1),
-            round(outputs.penalties[_DIGITS.index(character), first:end].min().item(), 4),
+            round(outputs.penalties[DIGITS.index(character), first:end].min().item(), 4),
         )
         for character, (first, end) in zip(paths[0].text, paths[0].spans, strict=True)
-        if character in _DIGITS
+        if character in DIGITS
     )
     reading = NumberReading(best.text, best.penalty, best.probability, digits, tuple(others))
     return reading, outputs
@@ -185,7 +185,7 @@ def _read(
 def _alternative(path: Path, outputs: Outputs, whole: float) -> Alternative:
     """With its share of all paths, whose forward score is `whole`."""
     alone = _spelling(path.text)
-    share = np.exp(min(0.0, compose(alone, _DIGITS).total(outputs.logs) - whole))
+    share = np.exp(min(0.0, compose(alone, DIGITS).total(outputs.logs) - whole))
     return Alternative(path.text, round(0.0 - path.score, 4), round(float(share), 6))
 
 
@@ -229,7 +229,7 @@ def read_each(
 
 def checked(net: Network) -> LeNet5Classic:
     """A network that reads numbers; NoNumbersError for one that does not."""
-    if not isinstance(net, LeNet5Classic) or net.characters != _DIGITS + BLANK:
+    if not isinstance(net, LeNet5Classic) or net.characters != DIGITS + BLANK:
         kind = type(net).__name__
         raise NoNumbersError(
             f"a {kind} of {getattr(net, 'characters', 'other classes')!r} reads no numbers: "
