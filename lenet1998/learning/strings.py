@@ -103,6 +103,7 @@ class StringLearner(Learner):
         self._batches = -(-recipe.strings // recipe.batch_size)
         self.patterns = self._batches * recipe.batch_size
         self._optimiser = torch.optim.Adam(net.parameters())
+        self._taken = 0  # steps, those of earlier passes included
 
     def eta(self, number: int) -> float:
         return self._rate((number - 1) * self._batches)
@@ -126,6 +127,7 @@ class StringLearner(Learner):
             self._optimiser.zero_grad()
             losses.mean().backward()
             self._optimiser.step()
+            self._taken = step + 1
             read = zip(spelt(outputs.detach()), strings.labels.tolist(), strict=True)
             errors = sum(answer != right for answer, right in read)
             seconds = time.perf_counter() - started
@@ -149,7 +151,8 @@ class StringLearner(Learner):
         return of.draw(recipe.batch_size, int(seed), images, labels, digits.training_writers)
 
     def state(self) -> Mapping[str, Tensor]:
-        return moments(self._optimiser)
+        is_over = self._taken == self._recipe.passes * self._batches
+        return {} if is_over else moments(self._optimiser)
 
     def resume(self, state: Mapping[str, Tensor]) -> None:
         set_moments(self._optimiser, state, self._recipe.rate)
