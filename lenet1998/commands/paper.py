@@ -38,6 +38,7 @@ from lenet1998.evidence.longer import LONGER_PLAIN, equal_updates
 from lenet1998.evidence.parts import PARTS_EXPERIMENT
 from lenet1998.evidence.pass_by_pass import PASS_BY_PASS
 from lenet1998.evidence.penalties import PENALTIES
+from lenet1998.evidence.strings import STRINGS
 from lenet1998.evidence.writers import WRITERS
 from lenet1998.files import make_folder, write_atomically
 from lenet1998.report import html, markdown
@@ -82,6 +83,7 @@ def experiments(training_patterns: int = 60_000) -> dict[str, Experiment[Any]]:
         *(FIG08, WRITERS, FIG09, FIG10, FIG11, FIG12, FIG13, PARTS_EXPERIMENT),
         *(INPUTS, INSIDE, CENTRES, PASS_BY_PASS, CHARACTERS),
         *(FULLY_CONNECTED, BATCH, PENALTIES, CHOICES),
+        STRINGS,
     )
     return {experiment.name: experiment for experiment in all_of_them}
 
