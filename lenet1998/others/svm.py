@@ -111,6 +111,8 @@ class PolynomialSVM(Scored):
             supporting = np.flatnonzero(weights.any(1))
             self.vectors_, self.weights_ = pixels[supporting], weights[supporting]
             self.biases_ = np.array([machine.intercept_[0] for machine in fitted], np.float32)
+            if not others.any():
+                return supporting
             margins = np.where(wanted, 1, -1) * in_parts(self._values, pixels)
             missed = others & ~working & (margins < 1 - _MISSED)
             if not missed.any():
