@@ -14,7 +14,7 @@ from lenet1998.data.distortions import Distortions
 from lenet1998.data.strings import Strings, StringsOf
 from lenet1998.evidence.experiment import Experiment, Runs, not_comparable
 from lenet1998.evidence.segmenting import by_components, by_cuts
-from lenet1998.learning.strings import log_posteriors, spelt
+from lenet1998.learning.strings import forward_loss, log_posteriors, spelt
 from lenet1998.measures.answers import misread, scores
 from lenet1998.measures.writers import Resampled, error_percent
 from lenet1998.models.chain import ChainNetwork
@@ -159,12 +159,20 @@ def _error(net: ChainNetwork, dataset: Dataset) -> float:
 def _rejected(net: LeNet5Classic, strings: Strings) -> float | None:
     """The share to reject, in percent, for 1 % error; None where no share is enough."""
     outputs = _outputs(net, strings.fields, EVERY)
-    sure = outputs.max(-1).values.sum(1)  # log probability of the best path
-    answers = zip(spelt(outputs), strings.labels.tolist(), strict=True)
-    wrong = torch.tensor([ours != right for ours, right in answers])[sure.argsort(descending=True)]
+    answers = spelt(outputs)
+    sure = torch.tensor([_log_probability(*one) for one in zip(outputs, answers, strict=True)])
+    pairs = zip(answers, strings.labels.tolist(), strict=True)
+    wrong = torch.tensor([ours != right for ours, right in pairs])[sure.argsort(descending=True)]
     kept = 1 + torch.arange(len(wrong))
     enough = (wrong.cumsum(0) <= 0.01 * kept).nonzero()
     return None if not len(enough) else round(100 * (1 - (int(enough[-1]) + 1) / len(wrong)), 4)
+
+
+def _log_probability(outputs: Tensor, answer: list[int]) -> float:
+    """Of all paths that spell the answer together."""
+    if not answer:
+        return -torch.inf
+    return -len(answer) * forward_loss(outputs[None], torch.tensor([answer])).item()
 
 
 def _saving(net: LeNet5Classic) -> Saving:
