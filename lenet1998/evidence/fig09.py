@@ -359,7 +359,7 @@ def _bars(
         low, high = zip(*intervals.values(), strict=True)
         axes.hlines([at + 0.19 for at in places], low, high, plots.TEXT, linewidth=1.2)
     axes.set_yticks(places, list(ours), fontsize=8)
-    axes.set(ylim=(len(ours) - 0.4, -0.6), xlabel=label)
+    axes.set(ylim=(len(ours) - 0.4, -0.6), xlabel=label, axisbelow=True)
     if log:
         axes.set_xscale("log")
     axes.legend(frameon=False, fontsize=9, loc="lower right")
