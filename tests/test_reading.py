@@ -284,7 +284,8 @@ def test_the_command_tells_the_answer_the_probability_and_the_penalties(tmp_path
         penalties = next(lines)
         for digit, penalty in enumerate(row["penalties"]):
             assert f"{digit}: {penalty:.1f}" in penalties
-    assert list(lines) == [f"{files[3]}: {several['reason']}"] and several["error"] is None
+    hint = "lenet1998 read reads numbers"
+    assert list(lines) == [f"{files[3]}: {several['reason']}; {hint}"] and several["error"] is None
 
 
 def test_the_command_takes_any_network_and_draws_what_was_read(tmp_path: Path) -> None:
