@@ -15,7 +15,8 @@ from lenet1998.data.field import BACKGROUND
 from lenet1998.data.versions import to_16x16
 from lenet1998.evidence import facts, fig09, fits
 from lenet1998.evidence.classifiers import ROWS, OnStates, network
-from lenet1998.evidence.fig09 import FIG09, FIG11, FIG12
+from lenet1998.evidence.fig09 import FIG09
+from lenet1998.evidence.fig11 import FIG11, FIG12
 from lenet1998.evidence.fits import Answers, Fit, fit_many
 from lenet1998.evidence.lenet4_sizes import Sizes, sizes_that_fit
 from lenet1998.layers import Subsampling
@@ -260,8 +261,8 @@ def test_measured_on_a_few_digits(digits: Dataset, monkeypatch: pytest.MonkeyPat
     assert set(values.raw_gains) == {n for n, r in ROWS.items() if isinstance(r, OnStates)}
     assert multiply_adds.thousands["LeNet-5"] == 332.8
     assert variables.thousands["LeNet-1"] == 2.6 and variables.thousands["LeNet-5"] == 60.0
-    full = multiply_adds.thousands[fig09._BASE]
-    assert multiply_adds.thousands[fig09._BOOSTED] == pytest.approx(1.75 * full, abs=0.1)
+    full = multiply_adds.thousands[fig09.BASE]
+    assert multiply_adds.thousands[fig09.BOOSTED] == pytest.approx(1.75 * full, abs=0.1)
     mnist = replace(digits, name="MNIST", is_papers=True)
     for experiment, its in ((FIG09, values), (FIG11, multiply_adds), (FIG12, variables)):
         section = experiment.present(its, mnist)

@@ -26,8 +26,9 @@ from lenet1998.evidence.fig06 import experiment as fig06
 from lenet1998.evidence.fig07 import FIG07, LONGER
 from lenet1998.evidence.fig07_choice import WHAT_DECIDES
 from lenet1998.evidence.fig08 import FIG08
-from lenet1998.evidence.fig09 import FIG09, FIG11, FIG12
+from lenet1998.evidence.fig09 import FIG09
 from lenet1998.evidence.fig10 import FIG10
+from lenet1998.evidence.fig11 import FIG11, FIG12
 from lenet1998.evidence.fig13 import FIG13
 from lenet1998.evidence.first_steps import FIRST_STEPS
 from lenet1998.evidence.fits import fit_many

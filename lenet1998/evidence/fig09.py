@@ -1,4 +1,4 @@
-"""Figs. 9 to 12: every classifier of the paper on the same digits, measured again."""
+"""Figs. 9 and 10: every classifier of the paper on the same digits, measured again."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from lenet1998.evidence import facts
 from lenet1998.evidence.classifiers import ROWS, OnStates
 from lenet1998.evidence.experiment import Experiment, Runs, not_comparable
 from lenet1998.evidence.fits import Answers, Fit, pixels
-from lenet1998.evidence.lenet4_sizes import sizes_table
 from lenet1998.learning.recipe import Recipe
-from lenet1998.measures import certainty, counting
+from lenet1998.measures import certainty
 from lenet1998.measures.answers import scores
 from lenet1998.measures.certainty import TARGET_PERCENT, rejected_percent
 from lenet1998.measures.spread import Paired, Spread
@@ -29,12 +28,12 @@ from lenet1998.models.network import Network
 from lenet1998.report import plots
 from lenet1998.report.sections import Claim, Conclusion, Plot, Section, Table
 
-__all__ = ["FIG09", "FIG11", "FIG12"]
+__all__ = ["FIG09"]
 
-_BARS = {bar.name: bar for bar in facts.all_bars()}
-_BASE, _BOOSTED = "LeNet-4", "Boosted LeNet-4, distorted"
+BARS = {bar.name: bar for bar in facts.all_bars()}
+BASE, BOOSTED = "LeNet-4", "Boosted LeNet-4, distorted"
 _HEADS = tuple(name for name, row in ROWS.items() if isinstance(row, OnStates))
-_AVERAGE_COST = 1.75  # networks that run for a digit, of the boosted three
+AVERAGE_COST = 1.75  # networks that run for a digit, of the boosted three
 _LEVELS = 2**8  # that a byte has
 _FEW = 6_000  # training digits of which a machine on permuted pixels learns
 
@@ -50,9 +49,9 @@ _FOUR_BITS = replace(
     _NEIGHBOURS, name="neighbours-deslanted-4-bits", version="20x20 deslanted, 4 bits"
 )
 _ONE_BIT = replace(_NEIGHBOURS, name="neighbours-1-bit", version="20x20, 1 bit")
-_RECIPES = tuple(row for row in ROWS.values() if isinstance(row, Recipe))
-_WIDE = {of.name: 3 for of in _RECIPES if of.network.endswith(("-1000", "-500-150"))}
-_FITS = tuple(row for row in ROWS.values() if isinstance(row, Fit))
+RECIPES = tuple(row for row in ROWS.values() if isinstance(row, Recipe))
+_WIDE = {of.name: 3 for of in RECIPES if of.network.endswith(("-1000", "-500-150"))}
+FITS = tuple(row for row in ROWS.values() if isinstance(row, Fit))
 
 Fits: TypeAlias = Mapping[str, Answers]
 
@@ -111,11 +110,11 @@ def _measure(runs: Runs, dataset: Dataset, fits: Fits) -> Values:
         elif isinstance(row, Fit):
             read[name] = fits[row.name].scores[None]
         else:
-            nets = [run.net for run in runs[ROWS[_BASE].name]]  # type: ignore[union-attr]
+            nets = [run.net for run in runs[ROWS[BASE].name]]  # type: ignore[union-attr]
             read[name] = torch.stack([_on_states(row.fit, net, dataset) for net in nets])
     wrong = {name: of.argmax(2) != labels for name, of in read.items()}
     rows = {name: _of_row(read[name], wrong[name], writers) for name in ROWS}
-    others = (name for name in rows if name != _BOOSTED)
+    others = (name for name in rows if name != BOOSTED)
     next_best = min(others, key=lambda name: rows[name].errors.mean)
 
     def percent(fit: Fit) -> float:
@@ -124,12 +123,12 @@ def _measure(runs: Runs, dataset: Dataset, fits: Fits) -> Values:
 
     return Values(
         rows=rows,
-        cascade=_cascade([run.net for run in runs["lenet4-boosted"]], dataset, read[_BOOSTED]),
+        cascade=_cascade([run.net for run in runs["lenet4-boosted"]], dataset, read[BOOSTED]),
         next_best=next_best,
-        boosting_gain=_gain(wrong[_BOOSTED], wrong[next_best], writers),
-        raw_gains={name: _gain(wrong[name], wrong[_BASE], writers) for name in _HEADS},
+        boosting_gain=_gain(wrong[BOOSTED], wrong[next_best], writers),
+        raw_gains={name: _gain(wrong[name], wrong[BASE], writers) for name in _HEADS},
         rejection_gains={
-            name: Paired.of(rows[name].rejected.values, rows[_BASE].rejected.values)
+            name: Paired.of(rows[name].rejected.values, rows[BASE].rejected.values)
             for name in _HEADS
         },
         eight_bits={
@@ -169,13 +168,13 @@ def _of_row(read: Tensor, wrong: Tensor, writers: Tensor | None) -> OfRow:
 
 def _on_states(fit: Fit, net: Network, dataset: Dataset) -> Tensor:
     """What a classifier of LeNet-4's last hidden states scores."""
-    below = _states(net)
+    below = states_below_the_top(net)
     classifier = fit.build()
     classifier.fit(below(dataset.training_images).numpy(), dataset.training_labels.numpy())
     return torch.from_numpy(classifier.decision_function(below(dataset.test_images).numpy()))
 
 
-def _states(net: Network) -> Callable[[Tensor], Tensor]:
+def states_below_the_top(net: Network) -> Callable[[Tensor], Tensor]:
     assert isinstance(net, ChainNetwork)
 
     @torch.no_grad()
@@ -193,7 +192,7 @@ def _states(net: Network) -> Callable[[Tensor], Tensor]:
 
 def _cascade(nets: Sequence[nn.Module], dataset: Dataset, together: Tensor) -> Cascade:
     """The threshold is chosen on the training digits, for the average cost that the paper gives."""
-    unsure = (_AVERAGE_COST - 1) / 2  # the share for which two more run
+    unsure = (AVERAGE_COST - 1) / 2  # the share for which two more run
     costs, wrong = [], []
     for net, all_three in zip(nets, together, strict=True):
         assert isinstance(net, BoostedLeNet4)
@@ -270,13 +269,13 @@ def _present(values: Values, dataset: Dataset) -> Section:
         )
     else:
         text.append(not_comparable(dataset))
-    shown = ["LeNet-1", _BASE, _BOOSTED, "Tangent distance", "V-SVM poly 9, distorted"]
+    shown = ["LeNet-1", BASE, BOOSTED, "Tangent distance", "V-SVM poly 9, distorted"]
     conclusions = [
         Conclusion(
             f"Fig. 9: test error, {name}",
-            f"{_BARS[name].test_error:g} %",
+            f"{BARS[name].test_error:g} %",
             f"{values.rows[name].error.in_words()} %",
-            _verdict(_BARS[name].test_error, values.rows[name].error) if comparable else "",
+            _verdict(BARS[name].test_error, values.rows[name].error) if comparable else "",
         )
         for name in shown
     ]
@@ -298,7 +297,7 @@ def _errors_table(values: Values, comparable: bool) -> Table:
         "rejected, 1998": lambda row: "–" if row[0].rejected is None else f"{row[0].rejected:g}",
         "rejected here": lambda row: row[1].rejected.mean_in_words(1),
     }
-    rows = {name: (_BARS[name], row) for name, row in values.rows.items()}
+    rows = {name: (BARS[name], row) for name, row in values.rows.items()}
     caption = f"Test error (%), and test digits to reject (%) for {TARGET_PERCENT} % error"
     return Table.of(caption, "classifier", rows, columns, spare=("seeds",))
 
@@ -314,27 +313,27 @@ def _other_table(values: Values) -> Table:
 
 
 def _errors_plot(values: Values, dataset: Dataset) -> Plot:
-    printed = {name: _BARS[name].test_error for name in values.rows}
+    printed = {name: BARS[name].test_error for name in values.rows}
     ours = {name: row.error.interval for name, row in values.rows.items()}
     means = {name: row.errors.mean for name, row in values.rows.items()}
     what, label = "Fig. 9: test error", "test error (%)"
-    figure = _bars(what, label, dataset, printed, means, ours)
+    figure = bars_figure(what, label, dataset, printed, means, ours)
     caption = "Open: as printed in 1998. Full: here, with the 95 % interval."
     return Plot("fig09", figure, caption)
 
 
 def _rejections_plot(values: Values, dataset: Dataset) -> Plot:
-    rows = {name: row for name, row in values.rows.items() if _BARS[name].rejected is not None}
+    rows = {name: row for name, row in values.rows.items() if BARS[name].rejected is not None}
     ours = {name: (row.rejected.least, row.rejected.greatest) for name, row in rows.items()}
-    printed = {name: _BARS[name].rejected for name in rows}
+    printed = {name: BARS[name].rejected for name in rows}
     means = {name: row.rejected.mean for name, row in rows.items()}
     what, label = "Fig. 10: rejection", f"rejected (%) for {TARGET_PERCENT} % error"
-    figure = _bars(what, label, dataset, printed, means, ours)
+    figure = bars_figure(what, label, dataset, printed, means, ours)
     caption = "Open: as printed in 1998. Full: here, from the least to the greatest seed."
     return Plot("fig10-classifiers", figure, caption)
 
 
-def _bars(
+def bars_figure(
     what: str,
     label: str,
     dataset: Dataset,
@@ -367,7 +366,7 @@ def _bars(
 
 
 def _claims(values: Values) -> list[Claim]:
-    verdicts = [_verdict(_BARS[name].test_error, row.error) for name, row in values.rows.items()]
+    verdicts = [_verdict(BARS[name].test_error, row.error) for name, row in values.rows.items()]
     met, lower, higher = (verdicts.count(word) for word in ("met", "lower here", "higher here"))
     raw = {name: gain.p is not None and gain.p < 0.05 for name, gain in values.raw_gains.items()}
     rejects = {name: gain.verdict for name, gain in values.rejection_gains.items()}
@@ -398,7 +397,7 @@ def _claims(values: Values) -> list[Claim]:
         ),
         Claim(
             27,
-            f"{values.rows[_BOOSTED].errors.in_words()}, {gain.mean:+.2f} points better than "
+            f"{values.rows[BOOSTED].errors.in_words()}, {gain.mean:+.2f} points better than "
             f"{best}; at an average cost of {cascade.cost.mean:.2f} networks "
             f"{cascade.errors.mean_in_words()} %",
             "yes" if beats else "in part" if gain.mean > 0 else "not here",
@@ -429,99 +428,11 @@ def _turned(gain: Paired) -> str:
 FIG09: Experiment[Values] = Experiment(
     name="fig09",
     title="Figs. 9 and 10: every classifier of the paper",
-    recipes=_RECIPES,
-    fits=(*_FITS, _FOUR_BITS, _ONE_BIT),
+    recipes=RECIPES,
+    fits=(*FITS, _FOUR_BITS, _ONE_BIT),
     values=Values,
     measure=_measure,
     present=_present,
     seeds=5,
     most_seeds=_WIDE,
 )
-
-
-# Figs. 11 and 12
-
-
-@dataclass(frozen=True)
-class Costs:
-    """A number for each row, in thousands."""
-
-    thousands: dict[str, float]
-
-
-def _costs(name: str, title: str, what: str, printed: str, counted: str) -> Experiment[Costs]:
-    """An experiment that counts: Fig. 11's multiply-adds, or Fig. 12's variables."""
-
-    def measure(runs: Runs, dataset: Dataset, fits: Fits) -> Costs:
-        def of(row: Recipe | Fit | OnStates) -> float:
-            if isinstance(row, Fit):
-                return float(getattr(fits[row.name], counted))
-            if isinstance(row, Recipe):
-                return _of_network(runs[row.name][0].net)
-            base = runs[ROWS[_BASE].name][0].net  # type: ignore[union-attr]
-            return _of_network(base) + _of_head(row.fit, base)
-
-        def _of_network(net: Network) -> float:
-            total = counting.total(counting.count_layers(net))
-            if counted == "variables":
-                return total.trainable
-            times = _AVERAGE_COST / 3 if isinstance(net, BoostedLeNet4) else 1
-            return times * total.multiply_adds
-
-        def _of_head(fit: Fit, net: Network) -> float:
-            classifier = fit.build()
-            states = _states(net)(dataset.training_images)
-            classifier.fit(states.numpy(), dataset.training_labels.numpy())
-            return float(getattr(classifier, f"{counted}_"))
-
-        return Costs({name: round(of(row) / 1000, 1) for name, row in ROWS.items()})
-
-    def present(values: Costs, dataset: Dataset) -> Section:
-        bars = {row: getattr(bar, printed) for row, bar in _BARS.items()}
-        off = [values.thousands[row] / bar for row, bar in bars.items() if bar is not None]
-        within = sum(0.8 <= ratio <= 1.25 for ratio in off)
-        text = [
-            f"{what}, in thousands, counted from what was fitted. Of {len(off)} printed values "
-            f"{within} are within a quarter of ours. What stands with many more or fewer was made "
-            "otherwise in 1998, or counted otherwise; the paper does not say how.",
-        ]
-        rows = {row: (bars[row], thousands) for row, thousands in values.thousands.items()}
-        columns: dict[str, Callable[[tuple[float | None, float]], str]] = {
-            "1998": lambda both: "–" if both[0] is None else f"{both[0]:,.0f}",
-            "here": lambda both: f"{both[1]:,.0f}",
-            "ratio": lambda both: "–" if both[0] is None else f"{both[1] / both[0]:.2f}",
-        }
-        shown = {row: thousands for row, thousands in values.thousands.items() if bars[row]}
-        figure = _bars(
-            f"{title.split(':')[0]}: {what.lower()}", "thousands", dataset, bars, shown, log=True
-        )
-        return Section(
-            text=text,
-            tables=[
-                Table.of(f"{what} (thousands)", "classifier", rows, columns),
-                *([sizes_table()] if counted == "variables" else []),
-            ],
-            plots=[Plot(name, figure, "Open: as printed in 1998. Full: here.")],
-            claims=[_of_costs(what, within, len(off))] if dataset.is_comparable else [],
-        )
-
-    return Experiment(
-        name=name,
-        title=title,
-        recipes=_RECIPES,
-        fits=_FITS,
-        values=Costs,
-        measure=measure,
-        present=present,
-        seeds=1,
-    )
-
-
-def _of_costs(what: str, within: int, printed: int) -> Claim:
-    measured = f"{what}: {within} of {printed} within a quarter"
-    return Claim(24, measured, "yes" if within == printed else "in part")
-
-
-FIG11 = _costs("fig11", "Fig. 11: multiply-adds to read a digit", "Multiply-adds for a digit",
-               "multiply_adds", "multiply_adds")  # fmt: skip
-FIG12 = _costs("fig12", "Fig. 12: variables to be kept", "Variables", "variables", "variables")
