@@ -33,7 +33,9 @@ def _verdict(claims: Sequence[Claim]) -> tuple[str, str]:
     if not claims:
         return "–", _NOT_YET
     measured = "; ".join(claim.measured for claim in claims)
-    verdicts = {claim.holds for claim in claims}
+    if len(claims) == 1:
+        return measured, claims[0].holds
+    verdicts = {claim.holds.partition(",")[0] for claim in claims}  # without what one is of
     # What does not contradict it takes nothing from what else is said.
     judged = verdicts - {"not contradicted"} or verdicts
     return measured, judged.pop() if len(judged) == 1 else "in part"

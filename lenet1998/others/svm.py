@@ -35,9 +35,9 @@ class PolynomialSVM(Scored):
 
     The kernel is ((x·y + constant) / (1 + constant))^degree of two images, scaled to length 1.
     A machine is fitted to some images, then to those too whose margin it misses, until there are
-    none: as good as to all at once, and sooner. Multiply-adds: one for a
-    pixel of each support vector and for each of their weights, powers not counted; variables: the
-    pixels of the support vectors, their weights, and a bias for each class.
+    none: as good as to all at once, and sooner. Multiply-adds: one for a pixel of each support
+    vector and for each of their weights, powers not counted; variables: the pixels of the support
+    vectors, their weights, and a bias for each class.
 
     Of 10,000 training digits of MNIST learned at 28x28, so many of the 4,000 after the first 50,000
     were misread, by `degree`, `constant` and `C`; of one machine for each two classes the votes
