@@ -14,7 +14,7 @@ from torch import nn
 
 from lenet1998 import catalogue
 from lenet1998.kernels.operations import backward, forward
-from lenet1998.kernels.packed import FusedReader, PackedNetwork
+from lenet1998.kernels.packed import FusedField, FusedReader, PackedNetwork
 from lenet1998.kernels.plan import plan_for
 from lenet1998.kernels.pooling import Pooling
 from lenet1998.kernels.simd import Tile, tile_product
@@ -423,6 +423,45 @@ def test_refuses_what_it_cannot_run():
         plan_for(LeNet5Variant({"c3": nn.Sigmoid()}))
     with pytest.raises(ValueError, match=r"\(N, 1, 32, 32\)"):
         PackedNetwork(LeNet5Classic()).penalties(torch.zeros(1, 1, 28, 28))
+
+
+@pytest.mark.parametrize("width", [32, 33, 34, 35, 76, 79, 80, 203])
+@pytest.mark.parametrize("every", [4, 2])
+def test_a_field_equals_the_penalty_map_and_its_windows(width, every):
+    net = randomised(LeNet5Classic(), 0)
+    fields = torch.rand(3, 1, 32, width) * 1.2 - 0.1
+    ours = FusedField(net).penalty_map(fields, every)
+    with torch.no_grad():
+        torch.testing.assert_close(ours, net.penalty_map(fields, every), rtol=1e-5, atol=1e-4)
+    windows = fields.unfold(3, 32, every).permute(0, 3, 1, 2, 4).flatten(0, 1)
+    of_windows = FusedReader(net).penalties(windows).view(3, -1, 10).transpose(1, 2)
+    torch.testing.assert_close(ours[:, :, 0], of_windows, rtol=1e-5, atol=1e-4)
+
+
+def test_a_field_is_read_on_any_number_of_threads_with_the_same_bits():
+    along, fields = FusedField(LeNet5Classic()), torch.rand(2, 1, 32, 2000)
+    threads = torch.get_num_threads()
+    try:
+        ours = []
+        for count in (1, 3):
+            torch.set_num_threads(count)
+            ours.append(along.penalty_map(fields))
+    finally:
+        torch.set_num_threads(threads)
+    assert torch.equal(*ours)
+
+
+def test_a_field_that_cannot_be_read_is_refused():
+    along = FusedField(LeNet5Classic())
+    for shape in ((1, 1, 32, 31), (1, 1, 36, 40), (1, 2, 32, 40)):
+        with pytest.raises(ValueError, match="expected images of shape"):
+            along.penalty_map(torch.zeros(shape))
+    with pytest.raises(ValueError, match="an output every 4 or 2 pixels, got 3"):
+        along.penalty_map(torch.zeros(1, 1, 32, 40), every=3)
+    bad = torch.zeros(1, 1, 32, 200)
+    bad[0, 0, 3, 150] = 30.0
+    with pytest.raises(ValueError, match=r"-0\.1"):
+        along.penalty_map(bad)
 
 
 def test_the_number_of_threads_changes_no_bit_of_what_is_read() -> None:

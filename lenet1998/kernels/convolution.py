@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -55,11 +56,11 @@ class Convolution(Layer):
 
     @property
     def in_row(self) -> int:
-        return self.in_side * self.in_maps
+        return self.in_width * self.in_maps
 
     @property
     def out_row(self) -> int:
-        return self.side * self.padded
+        return self.width * self.padded
 
     @property
     def mirror_size(self) -> int:
@@ -82,7 +83,7 @@ def _(module: nn.Conv2d, ground: Ground) -> Layer | None:
     settings = (module.stride, module.padding, module.dilation, module.groups)
     if height != width or settings != ((1, 1), (0, 0), (1, 1), 1) or module.bias is None:
         return None
-    if height == ground.side:
+    if height == ground.side == ground.width:
         return lay_out_full(module, ground)
     return _laid_out((tuple(range(ground.maps)),) * module.out_channels, height, ground)
 
@@ -95,18 +96,19 @@ def _(module: TableConv2d, ground: Ground) -> Layer | None:
 def _laid_out(table: tuple[tuple[int, ...], ...], kernel: int, ground: Ground) -> Layer | None:
     if ground.is_full:
         return None
-    maps, side = len(table), ground.side - kernel + 1
+    maps, side, width = len(table), ground.side - kernel + 1, ground.width - kernel + 1
     padded = whole(maps, lanes_for(maps))
     weights = ground.weights.take(kernel**2 * ground.maps * padded)
     bias = ground.weights.take(padded)
-    own = {"table": table, "kernel": kernel, "weights": weights, "bias": bias}
-    return ground.stand(Convolution, side**2 * padded, maps=maps, side=side, **own)
+    own: dict[str, Any] = {"table": table, "kernel": kernel, "weights": weights, "bias": bias}
+    own |= {"maps": maps, "side": side, "width": width}
+    return ground.stand(Convolution, side * width * padded, **own)
 
 
 @overload_for(forward, Convolution)
 def _forward(plan: Convolution):
     columns = plan.padded // plan.lanes
-    together = largest_divisor(plan.side, REGISTERS // columns)
+    together = largest_divisor(plan.width, REGISTERS // columns)
     tile = Tile(
         lanes=plan.lanes,
         sums=(
@@ -118,12 +120,12 @@ def _forward(plan: Convolution):
         start="vector",
     )
     inputs, outputs, kernels, bias = plan.inputs, plan.outputs, plan.weights, plan.bias
-    side, in_row, out_row = plan.side, plan.in_row, plan.out_row
+    side, width, in_row, out_row = plan.side, plan.width, plan.in_row, plan.out_row
     in_maps, padded, kind = plan.in_maps, plan.padded, plan.squash
 
     def convolve(layer, weights, states) -> None:
         for row in range(side):
-            for column in range(0, side, together):
+            for column in range(0, width, together):
                 tile_product(
                     tile,
                     states, outputs + row * out_row + column * padded,

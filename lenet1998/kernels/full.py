@@ -52,12 +52,12 @@ def lay_out_full(module: nn.Linear | nn.Conv2d, ground: Ground) -> Layer | None:
     """The plan of a full layer, or of a convolution whose kernels cover the maps below."""
     if module.bias is None:
         return None
-    ground.is_full = True
+    ground.is_full, ground.width = True, ground.side  # in a field it is run at each place
     units = len(module.weight)
     padded = whole(units)
     weights = ground.weights.take(ground.side**2 * ground.maps * padded)
     bias = ground.weights.take(padded)
-    return ground.stand(Full, padded, maps=units, side=1, weights=weights, bias=bias)
+    return ground.stand(Full, padded, maps=units, side=1, width=1, weights=weights, bias=bias)
 
 
 @overload_for(forward, Full)

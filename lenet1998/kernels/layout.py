@@ -54,9 +54,11 @@ class Layer(Known):
     """Plan of a layer between the image and the output: what all kinds have."""
 
     in_maps: int  # of the states below
-    in_side: int
+    in_side: int  # their rows
+    in_width: int  # their columns
     maps: int  # of its own
     side: int
+    width: int
     inputs: int  # where the states below start
     outputs: int  # where its own start
     squash: Any  # what its own units are squashed by
@@ -80,7 +82,8 @@ class Layer(Known):
 class Ground:
     """What a layer finds where it is laid out."""
 
-    side: int  # of the states below
+    side: int  # of the states below, their rows
+    width: int  # their columns: more than rows in a field of several digits
     maps: int
     inputs: int  # where they start
     squash_below: Any  # what they are squashed by
@@ -94,13 +97,14 @@ class Ground:
         layer = kind(
             in_maps=self.maps,
             in_side=self.side,
+            in_width=self.width,
             inputs=self.inputs,
             outputs=self.states.take(floats),
             squash=self.squash,
             squash_below=self.squash_below,
             **own,
         )
-        self.side, self.maps = layer.side, layer.maps
+        self.side, self.width, self.maps = layer.side, layer.width, layer.maps
         self.inputs, self.squash_below = layer.outputs, layer.squash
         return layer
 

@@ -30,7 +30,7 @@ class Plan(Known):
     convolutional: Chain  # convolutions, subsamplings and pooling, from the input up
     full: Chain  # the full layers above them
     output: RBF
-    field: int  # side of what the first layer sees
+    field: tuple[int, int]  # rows and columns of what the first layer sees
     weights: int  # floats in the flat array of the weights
     states: int  # and in that of the states
     # Where the full layers' weights begin: the gradients of all before (centres that learn are
@@ -38,6 +38,12 @@ class Plan(Known):
     convolutional_weights: int
     trained_weights: int  # where all that learns ends; mirrors and fixed centres follow
     compiled_from: str  # these sources: code compiled from others is not for this
+
+    @property
+    def places(self) -> int:
+        """Columns of the top convolution of a field of several digits: the full layers see each."""
+        layers = self.convolutional.layers
+        return layers[-1].width if layers and layers[-1].side == 1 else 1
 
     def positions(self) -> dict[str, np.ndarray]:
         """Where the values of each parameter and the centres, flattened, lie among the weights."""
@@ -49,8 +55,12 @@ class Plan(Known):
         }
 
 
-def plan_for(net: ChainNetwork) -> Plan:
+def plan_for(net: ChainNetwork, width: int | None = None) -> Plan:
     """Lay out a network that names its `TRAINED_LAYERS`, such as `LeNet5Classic`.
+
+    Args:
+        net: of that kind.
+        width: columns of a field of several digits, to be read alone; by default the net's own.
 
     Raises:
         TypeError: for a layer, or what follows it, that has no kernel.
@@ -61,8 +71,9 @@ def plan_for(net: ChainNetwork) -> Plan:
     trainable = isinstance(net.output.centres, nn.Parameter)
     learning_centres = weights.take(floats) if trainable else 0
     side = net.prepare(torch.empty(1, 1, net.FIELD, net.FIELD)).shape[-1]
-    inputs = states.take(side**2)
-    ground = Ground(side, 1, inputs, Unsquashed(), Unsquashed(), states, weights)
+    width = side if width is None else width
+    inputs = states.take(side * width)
+    ground = Ground(side, width, 1, inputs, Unsquashed(), Unsquashed(), states, weights)
     convolutional: list[Layer] = []
     full: list[Layer] = []
     weights_before_full = weights.size  # centres that learn, where all layers are full ones
@@ -75,7 +86,7 @@ def plan_for(net: ChainNetwork) -> Plan:
             weights_before_full = weights.size
     trained_weights = weights.size
     for i, layer in enumerate(convolutional):
-        if i > 0 and isinstance(layer, Convolution):
+        if i > 0 and isinstance(layer, Convolution) and width == side:
             convolutional[i] = replace(layer, mirror=weights.take(layer.mirror_size))
     return Plan(
         names=tuple(net.TRAINED_LAYERS),
@@ -88,7 +99,7 @@ def plan_for(net: ChainNetwork) -> Plan:
             centres=learning_centres if trainable else weights.take(floats),
             trainable=trainable,
         ),
-        field=side,
+        field=(side, width),
         weights=weights.size,
         states=states.size,
         convolutional_weights=weights_before_full,

@@ -67,15 +67,16 @@ def shares_of_maximum(order: int, a, b, c, d) -> Any:
 
 @overload_for(forward, Pooling)
 def _forward(plan: Pooling):
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
+    lanes, padded, maps = plan.lanes, plan.padded, plan.maps
+    side, width = plan.side, plan.width
     inputs, outputs, below, kind = plan.inputs, plan.outputs, plan.in_row, plan.squash
     of_window = maximum if plan.maximum else average
 
     def pool(layer, weights, states) -> None:
         # A whole vector is written for each pixel; the next pixel overwrites its padding.
         for row in range(side):
-            for column in range(side):
-                to = outputs + (row * side + column) * maps
+            for column in range(width):
+                to = outputs + (row * width + column) * maps
                 for lane in range(0, padded, lanes):
                     i = inputs + 2 * (row * below + column * padded) + lane
                     pooled = of_window(
@@ -85,14 +86,15 @@ def _forward(plan: Pooling):
                         load(lanes, states, i + below + padded),
                     )
                     store(pooled, states, to + lane)
-        squash(kind, states, outputs, outputs + side * side * maps)
+        squash(kind, states, outputs, outputs + side * width * maps)
 
     return pool
 
 
 @overload_for(backward, Pooling)
 def _backward(plan: Pooling):
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
+    lanes, padded, maps = plan.lanes, plan.padded, plan.maps
+    side, width = plan.side, plan.width
     inputs, outputs, below, kind = plan.inputs, plan.outputs, plan.in_row, plan.squash_below
     shares_of_window = shares_of_maximum if plan.maximum else shares_of_average
 
@@ -100,9 +102,9 @@ def _backward(plan: Pooling):
         # The errors in the padding are the next pixel's. They go no further: the weights there
         # are 0 and take no step.
         for row in range(side):
-            for column in range(side):
+            for column in range(width):
                 for lane in range(0, padded, lanes):
-                    error = load(lanes, errors, outputs + (row * side + column) * maps + lane)
+                    error = load(lanes, errors, outputs + (row * width + column) * maps + lane)
                     i = inputs + 2 * (row * below + column * padded) + lane
                     j = i + below
                     a, b = load(lanes, states, i), load(lanes, states, i + padded)

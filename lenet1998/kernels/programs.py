@@ -189,25 +189,33 @@ def programs_for(plan: Plan) -> Programs:
 
     # To read many images the full layers, whose weights outgrow the nearest cache, take several
     # at once: their states, and those that they see, then lie image by image in an array apart.
-    seen_by_full = full.layers[0].inputs
+    # Of a field of several digits they take several places.
+    places, seen_by_full = plan.places, full.layers[0].inputs
+    next_place = convolutional.layers[-1].padded if places > 1 else 0
     several = {"images": IMAGES_AT_ONCE, "stride": state_count}
     full_of_several = Chain(tuple(replace(layer, **several) for layer in full.layers))
 
     @compiled
     @depends_on(plan)
     def read(weights, images, out):
-        """The penalties of each image, squared distances; stops as `learn` does."""
+        """The penalties of each image, squared distances; stops as `learn` does.
+
+        Of a field of several digits those of each place are a row of `out`.
+        """
         states = np.zeros(state_count, np.float32)
         apart = np.zeros((IMAGES_AT_ONCE, state_count), np.float32)
-        for begin in range(0, len(images), IMAGES_AT_ONCE):
-            count = min(IMAGES_AT_ONCE, len(images) - begin)
+        for begin in range(0, len(out), IMAGES_AT_ONCE):
+            count = min(IMAGES_AT_ONCE, len(out) - begin)
             for i in range(count):
-                if not take_image(images[begin + i], states):
-                    return begin + i
-                forward(convolutional, weights, states)
+                image, place = divmod(begin + i, places)
+                if place == 0:
+                    if not take_image(images[image], states):
+                        return image
+                    forward(convolutional, weights, states)
+                shift = place * next_place
                 # By hand: Numba checks the shapes of slices with words, 2 s more to compile.
-                for k in range(seen_by_full, state_count):
-                    apart[i, k] = states[k]
+                for k in range(seen_by_full, state_count - shift):
+                    apart[i, k] = states[k + shift]
             if count == IMAGES_AT_ONCE:
                 forward(full_of_several, weights, apart.reshape(-1))
             else:

@@ -48,16 +48,17 @@ def _(module: layers.Subsampling, ground: Ground) -> Layer | None:
 
 @overload_for(forward, Subsampling)
 def _forward(plan: Subsampling):
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
+    lanes, padded, maps = plan.lanes, plan.padded, plan.maps
+    side, width = plan.side, plan.width
     inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
     below, kind, in_pairs, in_maps = plan.in_row, plan.squash, plan.in_pairs, plan.in_maps
 
     def subsample(layer, weights, states) -> None:
         # A whole vector is written for each pixel; the next pixel overwrites its padding.
         for row in range(side):
-            for column in range(side):
+            for column in range(width):
                 i = inputs + 2 * (row * below + column * padded)
-                to = outputs + (row * side + column) * maps
+                to = outputs + (row * width + column) * maps
                 for lane in range(0, padded, lanes):
                     upper = load(lanes, states, i + lane) + load(lanes, states, i + padded + lane)
                     i_below = i + below + lane
@@ -69,14 +70,15 @@ def _forward(plan: Subsampling):
                         lanes, weights, bias + lane
                     )
                     store(activation, states, to + lane)
-        squash(kind, states, outputs, outputs + side * side * maps)
+        squash(kind, states, outputs, outputs + side * width * maps)
 
     return subsample
 
 
 @overload_for(backward, Subsampling)
 def _backward(plan: Subsampling):
-    lanes, padded, maps, side = plan.lanes, plan.padded, plan.maps, plan.side
+    lanes, padded, maps = plan.lanes, plan.padded, plan.maps
+    side, width = plan.side, plan.width
     inputs, outputs, coefficients, bias = plan.inputs, plan.outputs, plan.coefficients, plan.bias
     below, kind, in_pairs, in_maps = plan.in_row, plan.squash_below, plan.in_pairs, plan.in_maps
     window = (0, padded, below, below + padded)
@@ -88,9 +90,9 @@ def _backward(plan: Subsampling):
             # Zero in the padding, so the next pixel's error, read along, goes no further.
             coefficient = load(lanes, weights, coefficients + lane)
             for row in range(side):
-                for column in range(side):
+                for column in range(width):
                     i = inputs + 2 * (row * below + column * padded) + lane
-                    error = load(lanes, errors, outputs + (row * side + column) * maps + lane)
+                    error = load(lanes, errors, outputs + (row * width + column) * maps + lane)
                     total = (load(lanes, states, i) + load(lanes, states, i + padded)) + (
                         load(lanes, states, i + below) + load(lanes, states, i + below + padded)
                     )

@@ -18,12 +18,12 @@ class Windows(Layer):
 
     @property
     def in_row(self) -> int:
-        return self.in_side * self.padded
+        return self.in_width * self.padded
 
 
 def halved(kind: type[Windows], ground: Ground, maps: int, **own: Any) -> Layer | None:
     """The plan of such a layer of so many maps on some ground; None where it does not fit."""
-    if ground.is_full or ground.side % 2:
+    if ground.is_full or ground.side % 2 or ground.width % 2:
         return None
-    side = ground.side // 2
-    return ground.stand(kind, side**2 * maps, maps=maps, side=side, **own)
+    own |= {"maps": maps, "side": ground.side // 2, "width": ground.width // 2}
+    return ground.stand(kind, own["side"] * own["width"] * maps, **own)
