@@ -145,3 +145,27 @@ def test_the_recipe_for_strings_learns_flanked_digits_anew_in_each_pass():
     assert recipe.build().characters == "0123456789 "
     with pytest.raises(ValueError, match="only where a character is a blank"):
         Recipe(flanked=True)
+
+
+def test_a_break_takes_ink_away_along_a_line():
+    images, labels, _ = digits()
+    whole = StringsOf(3).draw(6, 0, images, labels).fields
+    broken = StringsOf(3, breaks=1).draw(6, 0, images, labels).fields
+    assert broken.shape == whole.shape and (broken <= whole).all()
+    assert broken.min() >= BACKGROUND
+    for one, other in zip(whole, broken, strict=True):
+        lost = ((one > 0) & (other < one - 0.1))[0]
+        # Of the twenty pixels of a column one to three fade or go, in the middle rows.
+        assert lost.sum(0)[(one > 0).any(1)[0]].float().mean() >= 0.5
+        rows = lost.any(1).nonzero()
+        assert rows.min() >= 12 and rows.max() <= 20
+
+
+def test_a_string_spells_what_is_asked_for():
+    images, labels, writers = digits()
+    strings = StringsOf(4).draw(5, 3, images, labels, spelling=[1, 1, 7, 0])
+    assert strings.labels.tolist() == 5 * [[1, 1, 7, 0]]
+    levels = {tuple(level for level, *_ in runs_of(field)) for field in strings.fields}
+    assert len(levels) > 1  # several digits have these labels
+    with pytest.raises(ValueError, match="no spelling, for strings that one hand wrote"):
+        StringsOf(1, one_writer=True).draw(1, 0, images, labels, writers, spelling=[1])

@@ -30,6 +30,8 @@ from lenet1998.evidence.fig09 import FIG09
 from lenet1998.evidence.fig10 import FIG10
 from lenet1998.evidence.fig11 import FIG11, FIG12
 from lenet1998.evidence.fig13 import FIG13
+from lenet1998.evidence.fig24 import FIG24
+from lenet1998.evidence.fig25 import FIG25, FIG26
 from lenet1998.evidence.first_steps import FIRST_STEPS
 from lenet1998.evidence.fits import fit_many
 from lenet1998.evidence.fully_connected import FULLY_CONNECTED
@@ -84,7 +86,7 @@ def experiments(training_patterns: int = 60_000) -> dict[str, Experiment[Any]]:
         *(FIG08, WRITERS, FIG09, FIG10, FIG11, FIG12, FIG13, PARTS_EXPERIMENT),
         *(INPUTS, INSIDE, CENTRES, PASS_BY_PASS, CHARACTERS),
         *(FULLY_CONNECTED, BATCH, PENALTIES, CHOICES),
-        STRINGS,
+        *(FIG24, FIG25, FIG26, STRINGS),
     )
     return {experiment.name: experiment for experiment in all_of_them}
 

@@ -84,16 +84,11 @@ def read(
             if draw is not None and outputs is not None:
                 from lenet1998.report.views import line_of_outputs  # Matplotlib is slow to import
 
-                path = outputs.path
-                spelt = (
-                    [
-                        (character, *span)
-                        for character, span in zip(path.text, path.spans, strict=True)
-                    ]
-                    if path
-                    else []
-                )
-                draw(row["image"], line_of_outputs(net, outputs.field, outputs.penalties, spelt))
+                line = line_of_outputs(
+                    outputs.field, outputs.states[::2], outputs.penalties, net.characters,
+                    outputs.spelt,
+                )  # fmt: skip
+                draw(row["image"], line)
     lines = [line for row in rows if row["error"] is None for line in in_words(row)]
     return Outcome(rows, Document("Numbers read", [Section(text=lines)], notes))
 

@@ -6,6 +6,7 @@ begins and ends as the images of its first and last digit do, with background be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -113,6 +114,7 @@ class StringsOf:
         slant: greatest shear of the string to either side, in columns per row.
         noise: probability that a pixel is inverted.
         lines: straight lines through the string, from end to end.
+        breaks: likewise, but of background: what they cross is broken.
     """
 
     digits: int
@@ -122,6 +124,7 @@ class StringsOf:
     slant: float = 0.0
     noise: float = 0.0
     lines: int = 0
+    breaks: int = 0
 
     def __post_init__(self) -> None:
         if self.digits < 1 or self.gaps[0] > self.gaps[1] or self.gaps[0] <= -FIELD:
@@ -131,7 +134,13 @@ class StringsOf:
             )
 
     def draw(
-        self, count: int, seed: int, images: Tensor, labels: Tensor, writers: Tensor | None = None
+        self,
+        count: int,
+        seed: int,
+        images: Tensor,
+        labels: Tensor,
+        writers: Tensor | None = None,
+        spelling: Sequence[int] | None = None,
     ) -> Strings:
         """So many strings, a function of the seed and of the digits they are made of.
 
@@ -139,15 +148,21 @@ class StringsOf:
             count: how many.
             seed: of all that is drawn.
             images, labels, writers: `(P, 1, 32, 32)` float32, `(P,)`, and `(P,)` or None.
+            spelling: the labels of each, as many as its digits; drawn where there is none.
 
         Raises:
-            ValueError: for one hand's digits of unknown writers.
+            ValueError: for one hand's digits of unknown writers, or where it must spell something.
         """
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randint(len(labels), (count, self.digits), generator=generator)
+        if spelling is not None:
+            of = [(labels == label).nonzero()[:, 0] for label in spelling]
+            chosen = torch.stack([at[chosen[:, k] % len(at)] for k, at in enumerate(of)], 1)
         if self.one_writer:
-            if writers is None:
-                raise ValueError("expected writers, for strings that one hand wrote each")
+            if writers is None or spelling is not None:
+                raise ValueError(
+                    "expected writers and no spelling, for strings that one hand wrote each"
+                )
             chosen = _of_the_first(chosen, writers, generator)
         low, high = self.gaps
         gaps = torch.randint(low, high + 1, (count, self.digits), generator=generator)
@@ -167,7 +182,10 @@ class StringsOf:
         width = -(-(int(left.max()) + FIELD) // 4) * 4
         fields = side_by_side(digits, left, width)
         for _ in range(self.lines):
-            fields = _with_line(fields, generator)
+            fields = torch.maximum(fields, _line_through(fields, generator))
+        for _ in range(self.breaks):
+            rest = INK + BACKGROUND - _line_through(fields, generator)
+            fields = torch.minimum(fields, rest.clamp(min=BACKGROUND))
         if self.noise:
             fields = with_noise(
                 fields, self.noise, int(torch.randint(2**62, (), generator=generator))
@@ -189,12 +207,12 @@ def _of_the_first(chosen: Tensor, writers: Tensor, generator: torch.Generator) -
     return torch.cat([chosen[:, :1], order[start[of] + drawn][:, 1:]], 1)
 
 
-def _with_line(fields: Tensor, generator: torch.Generator) -> Tensor:
-    """A line through each string, one or two pixels thick, rising or falling by up to 6 rows."""
+def _line_through(fields: Tensor, generator: torch.Generator) -> Tensor:
+    """A line along each string, one or two pixels thick, rising or falling by up to 6 rows."""
     count, width = len(fields), fields.shape[-1]
     drawn = torch.rand(count, 3, 1, 1, generator=generator)
     start, end, half = 13 + 6 * drawn[:, 0], 13 + 6 * drawn[:, 1], 0.5 + 0.5 * drawn[:, 2]
     middle = start + (end - start) * torch.linspace(0, 1, width)
     away = (torch.arange(FIELD)[:, None] - middle).abs()
     line = BACKGROUND + (INK - BACKGROUND) * (half + 0.5 - away).clamp(0, 1)
-    return torch.maximum(fields, line[:, None])
+    return line[:, None]

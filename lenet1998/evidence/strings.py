@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from time import perf_counter
 
 import torch
 from torch import Tensor
@@ -15,7 +14,7 @@ from lenet1998.data.strings import Strings, StringsOf
 from lenet1998.evidence.experiment import Experiment, Runs, not_comparable
 from lenet1998.evidence.segmenting import by_components, by_cuts
 from lenet1998.learning.strings import forward_loss, log_posteriors, spelt
-from lenet1998.measures.answers import misread, scores
+from lenet1998.measures.answers import misread
 from lenet1998.measures.writers import Resampled, error_percent
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.classic import LeNet5Classic
@@ -42,8 +41,9 @@ KINDS = {
     "slanted": StringsOf(5, slant=0.4),
     "noise": StringsOf(5, noise=0.1),
     "struck through": StringsOf(5, lines=1),
+    "broken": StringsOf(5, breaks=2),
 }
-_DISTURBED = ("sizes differ", "slanted", "noise", "struck through")
+_DISTURBED = ("sizes differ", "slanted", "noise", "struck through", "broken")
 _USUAL = "5 digits"
 
 
@@ -53,15 +53,6 @@ class Read:
 
     strings: Resampled  # misread, in percent; over writers where one wrote each, else over strings
     characters: float  # edits to the right string, in percent of its digits
-
-
-@dataclass(frozen=True)
-class Saving:
-    """Seconds for the outputs along a field of 32x256, every 4 pixels."""
-
-    shared: float  # as one network on the whole field
-    fused: float  # window by window, in compiled kernels
-    windows: float  # window by window, by PyTorch
 
 
 @dataclass(frozen=True)
@@ -75,7 +66,6 @@ class StringsRead:
     ]  # test digits that a network misreads, in percent, alone in their field
     spots: float  # outputs that spot a digit, on average, of what the printed recipe reads
     rejected: float | None  # strings to reject, least probable first, for 1 % error of the rest
-    saving: Saving
 
 
 def edits(ours: Sequence[int], right: Sequence[int]) -> int:
@@ -89,9 +79,9 @@ def edits(ours: Sequence[int], right: Sequence[int]) -> int:
 
 
 def _outputs(net: LeNet5Classic, fields: Tensor, every: int) -> Tensor:
-    with torch.no_grad():
-        parts = [log_posteriors(net, net.penalty_map(part, every)) for part in fields.split(50)]
-    return torch.cat(parts)
+    from lenet1998.kernels.packed import FusedField  # Numba is slow to import
+
+    return log_posteriors(net, FusedField(net).penalty_map(fields, every))
 
 
 def _each_output(outputs: Tensor) -> list[list[int]]:
@@ -100,10 +90,16 @@ def _each_output(outputs: Tensor) -> list[list[int]]:
     return [[label for label in best if label != gap] for best in outputs.argmax(-1).tolist()]
 
 
-def readers(
-    printed: LeNet5Classic, trained: LeNet5Classic, digits: ChainNetwork
-) -> dict[str, Callable[[Tensor], list[list[int]]]]:
+def networks() -> tuple[LeNet5Classic, LeNet5Classic, LeNet5Classic]:
+    """The packaged ones: of the printed recipe, after global training, and of single digits."""
+    nets = [load(name) for name in (PRINTED, GLOBAL, DIGITS)]
+    printed, trained, digits = (net for net in nets if isinstance(net, LeNet5Classic))
+    return printed, trained, digits
+
+
+def readers() -> dict[str, Callable[[Tensor], list[list[int]]]]:
     """Each system, from fields `(N, 1, 32, W)` to what it reads of each."""
+    printed, trained, digits = networks()
     return {
         COMPONENTS: lambda fields: [by_components(digits, field[0]) for field in fields],
         CUTS: lambda fields: [by_cuts(digits, field[0]) for field in fields],
@@ -129,10 +125,8 @@ def _read(answers: list[list[int]], strings: Strings, by: Tensor | None) -> Read
 
 
 def _measure(runs: Runs, dataset: Dataset) -> StringsRead:
-    printed, trained, digits = map(load, (PRINTED, GLOBAL, DIGITS))
-    assert isinstance(printed, LeNet5Classic) and isinstance(trained, LeNet5Classic)
-    assert isinstance(digits, LeNet5Classic)
-    systems = readers(printed, trained, digits)
+    printed, trained, digits = networks()
+    systems = readers()
     count = min(_STRINGS, max(10, len(dataset.test_labels) // 10))
     read = {}
     for kind, of in KINDS.items():
@@ -148,7 +142,7 @@ def _measure(runs: Runs, dataset: Dataset) -> StringsRead:
     usual = _strings(_USUAL, count, dataset)
     spots = sum(map(len, systems[ALONE](usual.fields))) / usual.labels.numel()
     rejected = _rejected(trained, usual)
-    return StringsRead(read, count, single, round(spots, 4), rejected, _saving(printed))
+    return StringsRead(read, count, single, round(spots, 4), rejected)
 
 
 def _error(net: ChainNetwork, dataset: Dataset) -> float:
@@ -173,32 +167,6 @@ def _log_probability(outputs: Tensor, answer: list[int]) -> float:
     if not answer:
         return -torch.inf
     return -len(answer) * forward_loss(outputs[None], torch.tensor([answer])).item()
-
-
-def _saving(net: LeNet5Classic) -> Saving:
-    from lenet1998.kernels.packed import FusedReader
-
-    field = torch.rand(1, 1, 32, 256, generator=torch.Generator().manual_seed(0)) - 0.1
-    windows = torch.cat([field[..., left : left + 32] for left in range(0, 225, 4)])
-    fused = FusedReader(net)
-    ways = (
-        lambda: net.penalty_map(field),
-        lambda: fused.scores(windows),
-        lambda: scores(net, windows, fused=False),
-    )
-    with torch.no_grad():
-        return Saving(*(round(_seconds(way), 6) for way in ways))
-
-
-def _seconds(way: Callable[[], object]) -> float:
-    """The least of several times."""
-    way()
-    least = float("inf")
-    for _ in range(10):
-        started = perf_counter()
-        way()
-        least = min(least, perf_counter() - started)
-    return least
 
 
 def _present(values: StringsRead, dataset: Dataset) -> Section:
@@ -256,18 +224,11 @@ def _curve(values: StringsRead, dataset: Dataset) -> Plot:
 
 
 def _claims(values: StringsRead) -> list[Claim]:
-    usual, saving = values.read[_USUAL], values.saving
+    usual = values.read[_USUAL]
     alone, merged, trained = (usual[name].characters for name in (ALONE, VITERBI, TRAINED))
-    times = saving.fused / saving.shared
     cut = {kind: values.read[kind][CUTS].strings.mean for kind in _DISTURBED}
     fails = max(cut.values()) > 2 * values.read[_USUAL][CUTS].strings.mean
     return [
-        Claim(
-            33,
-            f"a field of 32x256 takes {1000 * saving.shared:.1f} ms, its windows "
-            f"{1000 * saving.windows:.1f} ms, in compiled kernels {1000 * saving.fused:.1f} ms",
-            "yes" if times >= 2 else "in part" if saving.windows > saving.shared else "not here",
-        ),
         Claim(
             34,
             f"{values.spots:.1f} outputs are a character for each digit; the character model "

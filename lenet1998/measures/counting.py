@@ -97,7 +97,7 @@ def _of_maps(kind: str, inputs: int, output: Tensor, sums: bool = True) -> Units
     return Units(kind, output.shape[1] * (inputs,), output.shape[2:], sums)
 
 
-def count_layers(net: nn.Module, field: int | None = None) -> list[LayerCount]:
+def count_layers(net: nn.Module, field: int | tuple[int, int] | None = None) -> list[LayerCount]:
     """Count the layers of a network in the order in which they run.
 
     Seen are the modules that `units` knows; other modules without parameters (activations, dropout,
@@ -105,7 +105,8 @@ def count_layers(net: nn.Module, field: int | None = None) -> list[LayerCount]:
 
     Args:
         net: takes images `(1, 1, field, field)`.
-        field: side of the input in pixels; by default the network's own `FIELD`.
+        field: side of the input in pixels, or its height and width; by default the network's own
+            `FIELD`.
 
     Raises:
         ValueError: if there is neither, or if a layer with parameters is of an unknown kind or does
@@ -129,7 +130,7 @@ def count_layers(net: nn.Module, field: int | None = None) -> list[LayerCount]:
         layer.register_forward_hook(partial(count, name))
     like = next(net.parameters(), torch.empty(0))
     with torch.no_grad():
-        net(like.new_zeros(1, 1, side, side))
+        net(like.new_zeros(1, 1, *(side if isinstance(side, tuple) else (side, side))))
 
     times = Counter(counted.name for counted in counts)
     for name, layer in net.named_modules():

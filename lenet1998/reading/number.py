@@ -96,15 +96,23 @@ class Outputs:
 
     Attributes:
         field: `(1, 1, 32, W)`.
+        states: of F6, `(outputs, 84)`.
         penalties: `(classes, outputs)`.
         logs: log posteriors, `(outputs, classes)`, the gap last.
         path: the best one; None where it spells nothing.
     """
 
     field: Tensor
+    states: Tensor
     penalties: Tensor
     logs: Any
     path: Path | None = None
+
+    @property
+    def spelt(self) -> list[tuple[str, int, int]]:
+        """Of each character of the best path: its first output, and the one after its last."""
+        path = self.path or Path("", 0.0, ())
+        return [(one, *span) for one, span in zip(path.text, path.spans, strict=True)]
 
     @classmethod
     def of(cls, net: LeNet5Classic, field: Tensor) -> Outputs:
@@ -114,12 +122,13 @@ class Outputs:
         ends = (min(start + _AT_ONCE, places) - 1 for start in starts)
         with torch.no_grad():
             parts = [
-                net.penalty_map(field[..., EVERY * start : EVERY * end + FIELD], EVERY)
+                net.f6_map(field[..., EVERY * start : EVERY * end + FIELD], EVERY)
                 for start, end in zip(starts, ends, strict=True)
             ]
-            penalties = torch.cat(parts, -1)
+            states = torch.cat(parts, 2)
+            penalties = net.output(states).permute(0, 3, 1, 2)
             logs = log_posteriors(net, penalties)[0].double().numpy()
-        return cls(field, penalties[0, :, 0], logs)
+        return cls(field, states[0, 0], penalties[0, :, 0], logs)
 
 
 def read(

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from lenet1998 import codes
 from lenet1998.data import Dataset
-from lenet1998.data.field import check_images
+from lenet1998.data.field import FIELD, check_images
 from lenet1998.layers import Squash
 from lenet1998.models.chain import ChainNetwork
 from lenet1998.models.classic import LeNet5Classic
@@ -116,7 +116,11 @@ def misread_digits(dataset: Dataset, wrong: Mapping[int, int]) -> Figure:
 
 
 def line_of_outputs(
-    net: LeNet5Classic, field: Tensor, penalties: Tensor, spelt: Sequence[tuple[str, int, int]]
+    field: Tensor,
+    states: Tensor,
+    penalties: Tensor,
+    characters: str,
+    spelt: Sequence[tuple[str, int, int]],
 ) -> Figure:
     """What a space-displacement network puts out along a field (as in Fig. 25).
 
@@ -124,19 +128,19 @@ def line_of_outputs(
     with the best path, and what this spells. Of a long field the first `MOST_COLUMNS` are drawn.
 
     Args:
-        net: that put it out.
         field: `(1, 1, 32, W)`.
+        states: of F6, `(places, 84)`, every 4 pixels.
         penalties: `(classes, outputs)`, every 2 pixels.
+        characters: of the classes.
         spelt: of each character of the best path, its first output and the one after its last.
     """
     shown = field[..., :MOST_COLUMNS]
     width, side = shown.shape[-1], 94 / shown.shape[-1]
-    with torch.no_grad():
-        bitmaps = net.f6_map(shown)[0, 0].view(-1, codes.ROWS, codes.COLUMNS)
-    outputs = (width - net.FIELD) // 2 + 1
+    outputs = (width - FIELD) // 2 + 1
+    bitmaps = states[: (width - FIELD) // 4 + 1].view(-1, codes.ROWS, codes.COLUMNS)
     # Bitmaps lie 4 columns apart, and each in the middle of the 32 that it sees.
-    wide, left = 3.6 * side, 3 + (net.FIELD / 2 - 1.8) * side
-    tall, classes = wide * codes.ROWS / codes.COLUMNS, len(net.characters)
+    wide, left = 3.6 * side, 3 + (FIELD / 2 - 1.8) * side
+    tall, classes = wide * codes.ROWS / codes.COLUMNS, len(characters)
     top = 8 + 32 * side
     below = top + tall + 10
     figure, page = sheet(height=below + 3 * classes + 9)
@@ -146,16 +150,16 @@ def line_of_outputs(
     for place, picture in enumerate(bitmaps):
         _tile(page, picture, left + 4 * place * side, top + 8, wide, tall)
     heading(page, 3, below + 6, "Output", "penalties of the classes, dark: small; the best path")
-    first, span = 3 + (net.FIELD / 2 - 1) * side, 2 * outputs * side
+    first, span = 3 + (FIELD / 2 - 1) * side, 2 * outputs * side
     heat = penalties[:, :outputs]
     limits = (float(heat.min()), float(heat.max()))
     tile = partial(plots.tile, limits=limits, colours="Greys_r")
     tile(page, heat, first, below + 8, span, 3 * classes)
-    for row, name in enumerate(net.characters):
+    for row, name in enumerate(characters):
         note(page, first - 2, below + 9.5 + 3 * row, name.replace(" ", "·"))
     for character, begin, end in spelt:
-        if end <= outputs and character in net.characters:
-            x, y = first + (begin + end) * side, below + 9.5 + 3 * net.characters.index(character)
+        if end <= outputs and character in characters:
+            x, y = first + (begin + end) * side, below + 9.5 + 3 * characters.index(character)
             page.plot([first + 2 * begin * side, first + 2 * end * side], [y, y], color=plots.RED)
             note(page, x, below + 11 + 3 * classes, character, chosen=True)
     return figure
