@@ -9,6 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lenet1998.codes import DIGITS
+from lenet1998.reading import decoder
 from lenet1998.reading.decoder import compose
 from lenet1998.reading.grammar import GrammarError, any_number, of_length, pattern, words
 
@@ -146,3 +148,14 @@ def test_many_outputs_alike_are_read_at_once():
     outputs = np.full((3000, 4), -1.0)
     assert len(compose(any_number("012"), CLASSES).best(outputs, 5)) == 5
     assert compose(any_number("012"), CLASSES).best(outputs[:0]) == []
+
+
+def test_what_may_be_left_out_anywhere_does_not_multiply_the_search(monkeypatch):
+    outputs = np.log(np.random.default_rng(0).dirichlet(np.full(11, 0.1), 400) + 1e-9)
+    (plain,) = compose(any_number(), DIGITS).best(outputs)
+    popped, pop = [], decoder.heappop
+    monkeypatch.setattr(decoder, "heappop", lambda heap: popped.append(0) or pop(heap))
+    (ours,) = compose(pattern(r"(\d-?)*"), DIGITS).best(outputs)
+    assert ours.text.replace("-", "") == plain.text
+    assert ours.score == pytest.approx(plain.score)
+    assert len(popped) == len(outputs)  # each way with and without a hyphen is as good

@@ -84,6 +84,12 @@ class Automaton:
     def _in_order(self, outputs: Scores) -> Iterator[Path]:
         if not len(outputs):
             return
+        # Ties have to stay ties: what the grammar may leave out, such as a hyphen, costs as much as
+        # a gap, and through rounding the search would try all ways with and without it. Sums of
+        # multiples of so small a power of two are exact.
+        largest = np.abs(outputs, where=np.isfinite(outputs), out=np.zeros_like(outputs)).max(1)
+        steps = 2.0 ** (52 - np.frexp(largest.sum())[1])
+        outputs = np.rint(outputs * steps) / steps
         rest, order = np.array([*self._backwards(outputs, np.maximum)])[::-1], count()
         # Beginnings: what they come to at best, how far they are (the longest first, where they tie
         # it ends sooner), their score, state, text, and what they go on from.
