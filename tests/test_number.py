@@ -10,9 +10,13 @@ from PIL import Image
 from test_cli import lenet1998  # noqa: F401  a fixture
 
 from lenet1998 import load, read
+from lenet1998.codes import DIGITS
 from lenet1998.data.strings import NORMAL, Strings, StringsOf
-from lenet1998.reading.grammar import GrammarError, of_length, words
-from lenet1998.reading.number import NoNumbersError, Outputs
+from lenet1998.learning.strings import log_posteriors
+from lenet1998.reading import number as reading
+from lenet1998.reading.decoder import compose
+from lenet1998.reading.grammar import GrammarError, any_number, of_length, pattern, words
+from lenet1998.reading.number import NoNumbersError, Outputs, most_probable
 from lenet1998.reading.pictures import ImageError, read_line
 
 NET = load("lenet5-strings")
@@ -48,7 +52,8 @@ def test_a_field_and_its_picture_are_read_alike(strings):
         assert all(abs(one.x - x) < 9 for one, x in zip(ours.digits, middles.tolist(), strict=True))
         assert [one.digit for one in ours.digits] == list(ours.text)
         assert 0 < ours.probability <= 1 and ours.penalty >= 0
-        assert ours.penalty <= ours.alternatives[0].penalty <= ours.alternatives[1].penalty
+        probabilities = [ours.probability, *(one.probability for one in ours.alternatives)]
+        assert probabilities == sorted(probabilities, reverse=True) and sum(probabilities) < 1.001
         for picture in (grey(field), Image.fromarray(255 - grey(field))):
             assert read(picture, NET, n_best=3) == ours
 
@@ -93,7 +98,52 @@ def test_parts_of_a_long_field_come_to_the_whole():
     with torch.no_grad():
         whole = NET.penalty_map(field, every=2)[0, :, 0]
     torch.testing.assert_close(ours.penalties, whole, rtol=1e-4, atol=1e-3)
-    assert ours.logs.shape == (whole.shape[1], 11)
+    assert ours.logs.shape == (4, whole.shape[1], 11)
+
+
+def test_each_view_is_of_the_field_as_it_is_moved():
+    field = torch.rand(1, 1, 32, 64) * 0.5 - 0.1
+    around = torch.full((1, 1, 34, 66), -0.1)
+    around[..., 1:33, 1:65] = field
+    views = Outputs.of(NET, field).logs
+    of_moves = ((1, 1), (1, 0), (0, 1), (2, 1))  # the first row and column that are seen
+    for view, (row, column) in zip(views, of_moves, strict=True):
+        moved = around[..., row : row + 32, column : column + 64]
+        with torch.no_grad():
+            ours = log_posteriors(NET, NET.penalty_map(moved, every=2))[0]
+        torch.testing.assert_close(torch.from_numpy(view), ours.double(), rtol=1e-4, atol=1e-3)
+
+
+def test_the_answer_is_the_most_probable_string_over_all_views():
+    rows = np.random.default_rng(0).dirichlet(np.full(11, 0.3), (4, 7))
+    found = most_probable(np.log(rows), any_number(), n=3)
+
+    def share(text):
+        grammar = pattern(text)
+        of_all, of_text = (
+            compose(one, DIGITS).total(np.log(rows)) for one in (any_number(), grammar)
+        )
+        return np.exp((of_text - of_all).mean())
+
+    assert [probability for _, probability in found] == pytest.approx(
+        [share(path.text) for path, _ in found]
+    )
+    best = compose(any_number(), DIGITS).best(np.log(rows[0]), 6)
+    shares = sorted((share(path.text) for path in best), reverse=True)
+    assert [probability for _, probability in found] == pytest.approx(shares[:3])
+    assert found[0][0].text != best[0].text  # as the seed was chosen
+
+
+def test_a_long_text_is_as_probable_in_pieces(monkeypatch):
+    generator = np.random.default_rng(1)
+    logs = np.log(generator.dirichlet(np.full(11, 0.02), 300) + 1e-12)
+    logs = np.stack([logs, logs + generator.normal(0, 0.5, logs.shape)])
+    (path,) = compose(any_number(), DIGITS).best(logs[0])
+    assert len(path.text) > 100
+    pieces = reading._total(path, logs)
+    monkeypatch.setattr(reading, "_PIECE", 1000)
+    whole = reading._total(path, logs)
+    assert (pieces <= whole + 1e-9).all() and pieces == pytest.approx(whole, rel=0.02)
 
 
 def test_the_grammar_rules(strings):

@@ -60,15 +60,16 @@ class Automaton:
     starts: npt.NDArray[np.bool_]
     ends: npt.NDArray[np.bool_]
 
-    def total(self, outputs: Scores) -> float:
+    def total(self, outputs: Scores) -> Scores:
         """The forward score: log of the sum over all paths; -infinity where there is none.
 
-        Shape: `(outputs, classes)`, log probabilities.
+        Shape: `(..., outputs, classes)`, log probabilities -> `(...)`.
         """
-        if not len(outputs):
-            return -np.inf
+        if not outputs.shape[-2]:
+            return np.full(outputs.shape[:-2], -np.inf)
         (rest,) = deque(self._backwards(outputs, np.logaddexp), maxlen=1)
-        return float(np.logaddexp.reduce((outputs[0, self.classes] + rest)[self.starts]))
+        whole = (outputs[..., 0, self.classes] + rest)[..., self.starts]
+        return np.asarray(np.logaddexp.reduce(whole, axis=-1))
 
     def best(self, outputs: Scores, n: int = 1) -> list[Path]:
         """The n strings with the best paths, the best first, each by its best path.
@@ -135,13 +136,14 @@ class Automaton:
     def _backwards(self, outputs: Scores, combine: np.ufunc) -> Iterator[Scores]:
         """From the last output to the first: of each state, what may come after it, combined.
 
-        Shape: `(outputs, classes)` -> so many times `(states,)`.
+        Shape: `(..., outputs, classes)` -> so many times `(..., states)`.
         """
         begin = np.searchsorted(self.sources, np.arange(len(self.texts)))
         rest = np.where(self.ends, 0, -np.inf)
-        for output in outputs[::-1]:
+        for output in np.moveaxis(outputs, -2, 0)[::-1]:
             yield rest
-            rest = combine.reduceat((output[self.classes] + rest)[self.targets], begin)
+            after = (output[..., self.classes] + rest)[..., self.targets]
+            rest = combine.reduceat(after, begin, axis=-1)
 
     @cached_property
     def _moves(self) -> list[list[int]]:

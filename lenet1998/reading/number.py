@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -10,12 +11,14 @@ from functools import cache
 from typing import Any, TypedDict
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from lenet1998 import catalogue
 from lenet1998.codes import DIGITS
-from lenet1998.data.field import FIELD
+from lenet1998.data.field import BACKGROUND, FIELD
 from lenet1998.data.strings import BLANK
 from lenet1998.learning.strings import log_posteriors
 from lenet1998.models.classic import LeNet5Classic
@@ -34,6 +37,9 @@ BEST = ("lenet5-strings-global", "lenet5-strings")
 """The networks that read numbers, the better first."""
 
 _AT_ONCE = 500  # outputs that are computed together: a field of 1,030 pixels
+_CANDIDATES = 6  # strings, by their best paths, of which the most probable is the answer
+_PIECE = 50  # characters
+_MOVES = ((0, 0), (1, 0), (0, 1), (0, -1))  # to the right and down, in pixels
 
 
 class NoNumbersError(ValueError):
@@ -64,11 +70,13 @@ class NumberReading:
 
     Attributes:
         text: the answer; None where there is nothing to read.
-        penalty: of the best path: the sum over the outputs of -log of the posterior that each has
-            for what the path takes it for, so that 0 is certain. None without a text.
-        probability: of the text: all paths that spell it, of all that the grammar allows. Likewise.
+        penalty: of the text's best path: the sum over the outputs of -log of the posterior that
+            each has for what the path takes it for, so that 0 is certain. None without a text.
+        probability: of the text: all paths that spell it, of all that the grammar allows; the
+            geometric mean over the picture as it is and moved by a pixel to the right, up and down.
+            The most probable text is the answer. None without one.
         digits: from the left, without what the grammar puts between.
-        alternatives: the next best strings, the best first.
+        alternatives: the next most probable strings, the most probable first.
     """
 
     text: str | None = None
@@ -98,8 +106,9 @@ class Outputs:
         field: `(1, 1, 32, W)`.
         states: of F6, `(outputs, 84)`.
         penalties: `(classes, outputs)`.
-        logs: log posteriors, `(outputs, classes)`, the gap last.
-        path: the best one; None where it spells nothing.
+        logs: log posteriors, `(4, outputs, classes)`, the gap last: of the field as it is, and
+            moved by a pixel to the right, down and up.
+        path: of the answer; None where there is none.
     """
 
     field: Tensor
@@ -110,24 +119,25 @@ class Outputs:
 
     @property
     def spelt(self) -> list[tuple[str, int, int]]:
-        """Of each character of the best path: its first output, and the one after its last."""
+        """Of each character of the path: its first output, and the one after its last."""
         path = self.path or Path("", 0.0, ())
         return [(one, *span) for one, span in zip(path.text, path.spans, strict=True)]
 
     @classmethod
     def of(cls, net: LeNet5Classic, field: Tensor) -> Outputs:
         """In windows of the field, so that the maps of one that is however wide stay small."""
+        moved = torch.cat([_moved(field, *move) for move in _MOVES])
         places = (field.shape[-1] - FIELD) // EVERY + 1
         starts = range(0, places, _AT_ONCE)
         ends = (min(start + _AT_ONCE, places) - 1 for start in starts)
         with torch.no_grad():
             parts = [
-                net.f6_map(field[..., EVERY * start : EVERY * end + FIELD], EVERY)
+                net.f6_map(moved[..., EVERY * start : EVERY * end + FIELD], EVERY)
                 for start, end in zip(starts, ends, strict=True)
             ]
             states = torch.cat(parts, 2)
             penalties = net.output(states).permute(0, 3, 1, 2)
-            logs = log_posteriors(net, penalties)[0].double().numpy()
+            logs = log_posteriors(net, penalties).double().numpy()
         return cls(field, states[0, 0], penalties[0, :, 0], logs)
 
 
@@ -171,37 +181,74 @@ def _read(
     except NothingToRead:
         return NumberReading(), None
     outputs = Outputs.of(net, field)
-    automaton = compose(grammar, DIGITS)
-    paths = automaton.best(outputs.logs, n_best)
-    if not paths or not paths[0].text:
+    found = most_probable(outputs.logs, grammar, n_best)
+    if not found or not found[0][0].text:
         return NumberReading(), outputs
-    outputs = replace(outputs, path=paths[0])
-    whole = automaton.total(outputs.logs)
-    best, *others = [_alternative(path, outputs, whole) for path in paths]
+    outputs = replace(outputs, path=found[0][0])
+    best, *others = [
+        Alternative(path.text, round(0.0 - path.score, 4), round(probability, 6))
+        for path, probability in found
+    ]
     digits = tuple(
         Digit(
             character,
             round(x_of(EVERY * (first + end - 1) / 2 + (FIELD - 1) / 2), 1),
             round(outputs.penalties[DIGITS.index(character), first:end].min().item(), 4),
         )
-        for character, (first, end) in zip(paths[0].text, paths[0].spans, strict=True)
+        for character, (first, end) in zip(found[0][0].text, found[0][0].spans, strict=True)
         if character in DIGITS
     )
     reading = NumberReading(best.text, best.penalty, best.probability, digits, tuple(others))
     return reading, outputs
 
 
-def _alternative(path: Path, outputs: Outputs, whole: float) -> Alternative:
-    """With its share of all paths, whose forward score is `whole`."""
-    alone = _spelling(path.text)
-    share = np.exp(min(0.0, compose(alone, DIGITS).total(outputs.logs) - whole))
-    return Alternative(path.text, round(0.0 - path.score, 4), round(float(share), 6))
+def _moved(field: Tensor, right: int, down: int) -> Tensor:
+    """A field whose content is moved by at most a pixel; what comes in is background."""
+    height, width = field.shape[-2:]
+    around = pad(field, (1, 1, 1, 1), value=BACKGROUND)
+    return around[..., 1 - down : 1 - down + height, 1 - right : 1 - right + width]
+
+
+def most_probable(
+    logs: npt.NDArray[np.float64], grammar: Grammar, n: int = 1
+) -> list[tuple[Path, float]]:
+    """The n most probable strings of the six that have the best paths, each with its best path.
+
+    The search goes by the first outputs; the probability is the geometric mean over all of them. Of
+    fields that are not read at once the best paths are taken as they come.
+
+    Shape: logs `(views, outputs, classes)`, as `Outputs` has them.
+    """
+    automaton = compose(grammar, DIGITS)
+    paths = automaton.best(logs[0], max(n, _CANDIDATES) if logs.shape[1] <= _AT_ONCE else n)
+    whole = automaton.total(logs)
+    shares = ((_total(path, logs) - whole).mean() for path in paths)
+    found = [(path, math.exp(min(0.0, share))) for path, share in zip(paths, shares, strict=True)]
+    return sorted(found, key=lambda pair: -pair[1])[:n]
+
+
+def _total(path: Path, logs: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """The forward score of a path's text, in each view.
+
+    A long text comes to pieces between digits, where the path has a gap, so that the work does not
+    grow with its square; what other paths have there is lost, which is next to nothing.
+    """
+    total, begin = np.zeros(len(logs)), 0
+    for first in range(0, max(len(path.text), 1), _PIECE):
+        last = first + _PIECE
+        is_last = last >= len(path.text)
+        end = logs.shape[1] if is_last else (path.spans[last - 1][1] + path.spans[last][0]) // 2
+        alone = compose(_spelling(path.text[first:last]), DIGITS)
+        total += alone.total(logs[:, begin:end])
+        begin = end
+    return total
 
 
 def _spelling(text: str) -> Grammar:
     """The grammar of this string alone."""
-    places = range(len(text))
-    after = tuple(frozenset({place + 1} & {*places}) for place in places)
+    if not text:
+        return Grammar()
+    after = (*(frozenset({place}) for place in range(1, len(text))), frozenset[int]())
     return Grammar(tuple(text), after, frozenset({0}), frozenset({len(text) - 1}), nothing=False)
 
 

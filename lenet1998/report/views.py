@@ -125,14 +125,14 @@ def line_of_outputs(
     """What a space-displacement network puts out along a field (as in Fig. 25).
 
     From the top: the input, the states of F6 as bitmaps, the penalties of the classes (dark: small)
-    with the best path, and what this spells. Of a long field the first `MOST_COLUMNS` are drawn.
+    with a path, and what this spells. Of a long field the first `MOST_COLUMNS` are drawn.
 
     Args:
         field: `(1, 1, 32, W)`.
         states: of F6, `(places, 84)`, every 4 pixels.
         penalties: `(classes, outputs)`, every 2 pixels.
         characters: of the classes.
-        spelt: of each character of the best path, its first output and the one after its last.
+        spelt: of each character of the path, its first output and the one after its last.
     """
     shown = field[..., :MOST_COLUMNS]
     width, side = shown.shape[-1], 94 / shown.shape[-1]
@@ -149,7 +149,7 @@ def line_of_outputs(
     heading(page, 3, top + 6, "F6", "84 units, 7×12, every 4 pixels")
     for place, picture in enumerate(bitmaps):
         _tile(page, picture, left + 4 * place * side, top + 8, wide, tall)
-    heading(page, 3, below + 6, "Output", "penalties of the classes, dark: small; the best path")
+    heading(page, 3, below + 6, "Output", "penalties of the classes, dark: small; the path")
     first, span = 3 + (FIELD / 2 - 1) * side, 2 * outputs * side
     heat = penalties[:, :outputs]
     limits = (float(heat.min()), float(heat.max()))
