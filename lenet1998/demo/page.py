@@ -19,7 +19,7 @@ from lenet1998 import codes
 from lenet1998.data import field, mnist
 from lenet1998.demo.networks import NETWORKS, describe
 from lenet1998.evidence import facts
-from lenet1998.reading.ink import CLOSE_UP
+from lenet1998.reading.digit import CLOSE_UP
 
 __all__ = ["mnist_digits", "page"]
 

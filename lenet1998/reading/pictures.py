@@ -17,7 +17,10 @@ from torch.nn.functional import pad
 from lenet1998.data.field import BACKGROUND, BOX, CENTRE, FIELD, IMAGE, INK
 from lenet1998.data.normalisation import normalise_digit, to_network_input
 from lenet1998.errors import in_words
-from lenet1998.reading.ink import NoDigitError, NotOneDigitError, find_digit, find_line
+from lenet1998.reading.digit import find_digit
+from lenet1998.reading.ink import NoDigitError
+from lenet1998.reading.line import find_line
+from lenet1998.reading.marks import NotOneDigitError
 
 __all__ = ["AnyPicture", "ImageError", "NotOneDigit", "NothingToRead", "read_line", "read_picture"]
 
@@ -57,9 +60,9 @@ def read_picture(source: AnyPicture) -> Tensor:
 
     Photographs, scans and drawings of one digit, dark on light or light on dark, in any colours. A
     sheet on a darker table is cut out and turned upright; shadows, glare, frames, ruled lines and
-    specks are cleared, strokes of a thin pen are thickened (see `lenet1998.reading.ink`), the digit
-    is fitted into 20x20 pixels and centred by its mass. What is already so, as an MNIST image is,
-    stays as it is.
+    specks are cleared, strokes of a thin pen are thickened (see `lenet1998.reading.digit`), the
+    digit is fitted into 20x20 pixels and centred by its mass. What is already so, as an MNIST image
+    is, stays as it is.
 
     Args:
         source: a file's name, its bytes, or the file, open for reading bytes, of a raster format
@@ -102,7 +105,7 @@ def read_picture(source: AnyPicture) -> Tensor:
 def read_line(source: AnyPicture) -> tuple[Tensor, Callable[[float], float]]:
     """Find the digits that stand side by side in a picture, as a field for the network.
 
-    The picture is looked at as for one digit (see `lenet1998.reading.ink.find_line`); the digits
+    The picture is looked at as for one digit (see `lenet1998.reading.line.find_line`); the digits
     come out as high as MNIST's. A picture 32 pixels high in which they are so already stays as it
     is.
 
