@@ -15,9 +15,9 @@ from scipy import ndimage
 from lenet1998.data.field import BOX
 from lenet1998.reading.ink import find_ink
 from lenet1998.reading.marks import NotOneDigitError, one_mark
-from lenet1998.reading.pixels import Pixels, Rectangle, extent, longer_side, view
+from lenet1998.reading.pixels import Pixels, Rectangle, extent, longer_side, size_of
 from lenet1998.reading.rules import find_rules
-from lenet1998.reading.sheet import OVERVIEW, upright
+from lenet1998.reading.sheet import OVERVIEW, find_page
 
 __all__ = ["CLOSE_UP", "find_digit", "with_thick_strokes"]
 
@@ -41,16 +41,15 @@ def find_digit(picture: Image.Image) -> Pixels:
         NoDigitError: nothing stands out.
         NotOneDigitError: several marks as large as digits do, or a blob.
     """
-    picture, overview, _ = upright(picture)
-    page: Rectangle = (0, 0, *picture.size)
-    scale = min(1, OVERVIEW / max(picture.size))
+    page, overview = find_page(picture)
+    scale = min(1, OVERVIEW / max(page.size))
     rows, columns = extent(_digit(find_ink(overview)))
     left, right, top, bottom = (
         place / scale for place in (columns.start, columns.stop, rows.start, rows.stop)
     )
     side = max(right - left, bottom - top)
-    part = _grown((left, top, right, bottom), _MARGIN * side, page)
-    digit = _digit(find_ink(view(picture, part, CLOSE_UP / side)))
+    part = _grown((left, top, right, bottom), _MARGIN * side, (0, 0, *page.size))
+    digit = _digit(find_ink(page.view(part, size_of(part, CLOSE_UP / side))))
     return with_thick_strokes(digit[extent(digit)])
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from lenet1998.reading.pixels import Pixels, border_of, grey_of, otsu_threshold
+from lenet1998.reading.pixels import Pixels, border_of, grey_of, of_squares, otsu_threshold
 
 __all__ = ["NoDigitError", "find_ink", "ink_or_none"]
 
@@ -62,7 +62,7 @@ def find_ink(pixels: Pixels) -> Pixels:
         raise NoDigitError
     # Glare fades the ink, but gradually: what is fainter goes on from darker ink beside it.
     best = best.clip(0, 1)
-    near = _of_windows(np.pad(best, _FADING // 2), _FADING, np.maximum)
+    near = of_squares(np.pad(best, _FADING // 2), _FADING, np.maximum)
     labels, count = ndimage.label(best > np.maximum(_INK_ABOVE * near, _FAINTEST), np.ones((3, 3)))
     inked = np.zeros(count + 1, bool)
     inked[labels[best > _INK_ABOVE]] = True
@@ -93,22 +93,9 @@ def _evened(pixels: Pixels, border: _Indices) -> Iterator[Pixels]:
     # Beyond its border the picture goes on, so that windows reach into its corners.
     paper = np.pad(grey, size - 1, mode="edge")
     for way in ways:
-        paper = _of_windows(paper, size, way)
+        paper = of_squares(paper, size, way)
     usual = max(float(np.median(paper[::4, ::4])), 1)  # it is smooth
     if lighter_ink:
         yield pixels + (usual - paper).astype(np.float32)[..., None]
     else:
         yield pixels * (usual / paper.clip(1, None)).astype(np.float32)[..., None]
-
-
-def _of_windows(values: Pixels, size: int, way: np.ufunc) -> Pixels:
-    """The least or greatest of each square window, `(H, W)` -> `(H - size + 1, W - size + 1)`.
-
-    Windows are doubled until they are wide enough: SciPy's filters take ten times as long.
-    """
-    for _ in range(2):
-        values, reach = values.T, 1
-        while reach < size:
-            step = min(reach, size - reach)
-            values, reach = way(values[step:], values[:-step]), reach + step
-    return values

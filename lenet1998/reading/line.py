@@ -10,9 +10,9 @@ from lenet1998.data.field import BOX, FIELD
 from lenet1998.reading.digit import CLOSE_UP, with_thick_strokes
 from lenet1998.reading.ink import NoDigitError, ink_or_none
 from lenet1998.reading.marks import encloses
-from lenet1998.reading.pixels import Mask, Pixels, Rectangle, border_of, extent, view
+from lenet1998.reading.pixels import Mask, Pixels, Rectangle, border_of, extent, size_of
 from lenet1998.reading.rules import find_rules
-from lenet1998.reading.sheet import OVERVIEW, upright
+from lenet1998.reading.sheet import OVERVIEW, find_page
 
 __all__ = ["Line", "find_line"]
 
@@ -59,14 +59,17 @@ def find_line(picture: Image.Image) -> Line:
     Raises:
         NoDigitError: nothing stands out.
     """
-    picture, _, corners = upright(picture)
-    width, height = picture.size
+    page, _ = find_page(picture)
+    width, height = page.size
+    corners = page.corners
     if corners is None:
         corners = np.array([(0, 0), (0, height), (width, height), (width, 0)], np.float32)
     scale = min(1, OVERVIEW / height)
     step = max(1, round(_WIDEST_PART * height))
-    parts = ((left, 0, min(left + step, width), height) for left in range(0, width, step))
-    ink = np.concatenate([ink_or_none(view(picture, part, scale)) for part in parts], axis=1)
+    parts = [(left, 0, min(left + step, width), height) for left in range(0, width, step)]
+    ink = np.concatenate(
+        [ink_or_none(page.view(part, size_of(part, scale))) for part in parts], axis=1
+    )
     marks, tall = _line(ink)
     rows, columns = extent(marks)
     pixel = tall / scale / BOX  # one of the field's, in the picture's
@@ -80,12 +83,11 @@ def find_line(picture: Image.Image) -> Line:
         last = min(first + _WIDEST_PART * FIELD, wide)
         part = (left + first * pixel, top, left + last * pixel, bottom)
         size = fine * (last - first), fine * high
-        seen = picture.resize(size, Image.Resampling.BICUBIC, part, reducing_gap=1)
         of_marks = tuple(place * scale for place in part)
         kept = Image.fromarray(marks).resize(
             size, Image.Resampling.NEAREST, _within(of_marks, marks)
         )
-        close = ink_or_none(np.asarray(seen, np.float32)) * np.asarray(kept)
+        close = ink_or_none(page.view(part, size)) * np.asarray(kept)
         if close.any():
             close = with_thick_strokes(close)
             edge = (close.shape[0] - size[1]) // 2

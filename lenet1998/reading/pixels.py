@@ -1,24 +1,31 @@
 """Pixels of a picture: a part of it at the size that is needed, its grey levels, its border."""
 
+from typing import TypeVar
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
 __all__ = [
-    "Mask", "Pixels", "Rectangle",
-    "border_of", "extent", "grey_of", "longer_side", "otsu_threshold", "view",
+    "Mask", "Pixels", "Rectangle", "border_of", "extent", "grey_of", "longer_side", "of_columns",
+    "of_squares", "otsu_threshold", "size_of", "view",
 ]  # fmt: skip
 
 Pixels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+_Array = TypeVar("_Array", Pixels, Mask)
 Rectangle = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels of the picture."""
 
 
-def view(picture: Image.Image, part: Rectangle, scale: float) -> Pixels:
-    """`(H, W, 3)`, 0 to 255: part of the picture, reduced or enlarged."""
+def size_of(part: Rectangle, scale: float) -> tuple[int, int]:
+    """Width and height of a view of a part."""
     left, top, right, bottom = part
-    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    return max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+
+
+def view(picture: Image.Image, part: Rectangle, size: tuple[int, int]) -> Pixels:
+    """`(H, W, 3)`, 0 to 255: part of the picture, reduced or enlarged to so many pixels."""
     view = picture.resize(size, Image.Resampling.BICUBIC, part, reducing_gap=1)
     return np.asarray(view, np.float32)
 
@@ -58,3 +65,20 @@ def longer_side(ink: Pixels) -> int:
     """The longer side of what the ink takes."""
     rows, columns = extent(ink)
     return int(max(rows.stop - rows.start, columns.stop - columns.start))
+
+
+def of_columns(values: _Array, size: int, way: np.ufunc) -> _Array:
+    """The least or greatest of each window, so high and one wide, `(H, W)` -> `(H - size + 1, W)`.
+
+    Windows are doubled until they are high enough: SciPy's filters take ten times as long.
+    """
+    reach = 1
+    while reach < size:
+        step = min(reach, size - reach)
+        values, reach = way(values[step:], values[:-step]), reach + step
+    return values
+
+
+def of_squares(values: _Array, size: int, way: np.ufunc) -> _Array:
+    """The same of each square window, `(H, W)` -> `(H - size + 1, W - size + 1)`."""
+    return of_columns(of_columns(values, size, way).T, size, way).T

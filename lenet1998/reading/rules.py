@@ -5,7 +5,7 @@ import math
 import numpy as np
 from scipy import ndimage
 
-from lenet1998.reading.pixels import Mask
+from lenet1998.reading.pixels import Mask, of_columns
 
 __all__ = ["find_rules"]
 
@@ -32,13 +32,14 @@ def find_rules(mask: Mask) -> Mask:
         reach = int(shifts.max())
         sharpness = [np.square(np.bincount(row - shift[column] + reach)).sum() for shift in shifts]
         shift = shifts[int(np.argmax(sharpness))]
-        rows = (np.arange(height + 2 * reach)[:, None] + shift) % (height + 2 * reach)
-        level = np.pad(turned, ((reach, reach), (0, 0)), constant_values=True)
+        rows = np.arange(height + 2 * reach)[:, None] + reach + shift
+        level = np.pad(turned, ((2 * reach, 2 * reach), (0, 0)), constant_values=True)
         level = np.take_along_axis(level, rows, axis=0)  # outside the view lines may go on
-        near = ndimage.maximum_filter1d(level, 3, axis=0)
-        near = ndimage.grey_closing(near, (1, 9), mode="nearest")
-        near = ndimage.grey_opening(near, (1, round(0.97 * width)), mode="constant")
-        back = (np.arange(height)[:, None] + reach - shift) % (height + 2 * reach)
+        near = of_columns(np.pad(level, ((1, 1), (0, 0))), 3, np.logical_or).T
+        for way in (np.logical_or, np.logical_and):  # gaps of up to eight pixels are closed
+            near = of_columns(np.pad(near, ((4, 4), (0, 0)), mode="edge"), 9, way)
+        near = _of_runs(near, round(0.97 * width)).T
+        back = np.arange(height)[:, None] + reach - shift
         line = np.take_along_axis(near, back, axis=0) & thin
         pieces = ndimage.find_objects(ndimage.label(line)[0])
         length = sum(columns.stop - columns.start for _, columns in pieces)
@@ -48,5 +49,11 @@ def find_rules(mask: Mask) -> Mask:
 
 def _thin(mask: Mask, thickness: int) -> Mask:
     """Where the ink is less than so thick, measured upright."""
-    thin: Mask = mask & ~ndimage.binary_opening(mask, np.ones((thickness, 1)))
-    return thin
+    return mask & ~_of_runs(mask, thickness)
+
+
+def _of_runs(mask: Mask, length: int) -> Mask:
+    """The ink in upright runs of at least such a length."""
+    beyond = ((length - 1, length - 1), (0, 0))
+    starts = of_columns(np.pad(mask, beyond), length, np.logical_and)
+    return of_columns(starts, length, np.logical_or)
