@@ -18,10 +18,12 @@ from matplotlib.figure import Figure
 from rich.console import Console
 
 from benchmarks import learning, modern, pictures, reading, seeds
-from benchmarks.timing import Timing, machine
+from benchmarks.timing import Timing, machine, side_by_side
+from lenet1998 import load
 from lenet1998.commands.reproduce import reproduce
 from lenet1998.data import load_dataset
 from lenet1998.data.mnist import find_or_download
+from lenet1998.evidence import fig24
 from lenet1998.files import make_folder
 from lenet1998.learning import preset, train
 from lenet1998.report import terminal
@@ -34,7 +36,7 @@ BEWARE = (
     "Times are medians of the repeats, the limit is the fastest. Where other programs run, trust "
     "neither; the ratios, measured in turn, suffer less."
 )
-PARTS = ("learning", "reading", "pictures", "modern", "seeds", "reproduce")
+PARTS = ("learning", "reading", "fields", "pictures", "modern", "seeds", "reproduce")
 
 
 def main() -> None:
@@ -63,6 +65,10 @@ def main() -> None:
             measured = learning.measure(dataset, repeats)
         elif part == "reading":
             measured = reading.measure(dataset.test_images, repeats)
+        elif part == "fields":
+            works = fig24.ways(load(fig24.NETWORK))
+            with torch.no_grad():
+                measured = side_by_side(works, 10 * repeats)
         elif part == "pictures":
             measured = pictures.measure(dataset)
         elif part == "modern":
@@ -162,6 +168,11 @@ def rows(results: dict) -> list[tuple[str, str, str, str, str]]:
                 batch, one = best(reading, way)
                 what = f"reading at its best batch, {batch}: {name}"
                 table.append(timed(what, one, to(one, fused, "fused's best")))
+    if one := results.get("fields"):
+        fused = one[fig24.SHARED]
+        for way, timing in one.items():
+            ratio = "" if way == fig24.SHARED else to(timing, fused, fig24.SHARED)
+            table.append(timed(f"a field of 32x{fig24.WIDTH}, {way}", timing, ratio))
     if one := results.get("pictures"):
         plain_error = one["error_percent"]["MNIST"]
         each = f"{one['milliseconds_per_picture']:.0f} ms"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -54,26 +55,31 @@ class _Along(nn.Module):
         return self.net.penalty_map(fields)
 
 
-def _measure(runs: Runs, dataset: Dataset) -> Costs:
+def ways(net: LeNet5Classic) -> dict[str, Callable[[], Tensor]]:
+    """All ways to the outputs of a field, ready to be timed."""
     from lenet1998.kernels.packed import FusedField, FusedReader  # Numba is slow to import
 
-    net = load(NETWORK)
-    assert isinstance(net, LeNet5Classic)
     field = torch.rand(1, 1, net.FIELD, WIDTH, generator=torch.Generator().manual_seed(0)) - 0.1
     windows = torch.cat([field[..., left : left + net.FIELD] for left in _WINDOWS])
     along, fused = FusedField(net), FusedReader(net)
-    ways = {
+    return {
         SHARED: lambda: along.penalty_map(field),
         WINDOWS: lambda: fused.penalties(windows),
         PLAIN_SHARED: lambda: net.penalty_map(field),
         PLAIN: lambda: scores(net, windows, fused=False),
     }
-    least, threads = dict.fromkeys(ways, math.inf), torch.get_num_threads()
+
+
+def _measure(runs: Runs, dataset: Dataset) -> Costs:
+    net = load(NETWORK)
+    assert isinstance(net, LeNet5Classic)
+    of_field = ways(net)
+    least, threads = dict.fromkeys(of_field, math.inf), torch.get_num_threads()
     try:
         torch.set_num_threads(1)
         with torch.no_grad():
             for _ in range(_REPEATS):  # in turn, so that all have the machine as it is
-                for name, way in ways.items():
+                for name, way in of_field.items():
                     started = perf_counter()
                     way()
                     least[name] = min(least[name], perf_counter() - started)
@@ -81,7 +87,7 @@ def _measure(runs: Runs, dataset: Dataset) -> Costs:
         torch.set_num_threads(threads)
     counted = counting.count_layers(_Along(net), (net.FIELD, WIDTH))
     shared = counting.total(counted).multiply_adds
-    apart = len(windows) * counting.total(counting.count_layers(net)).multiply_adds
+    apart = len(_WINDOWS) * counting.total(counting.count_layers(net)).multiply_adds
     return Costs(
         {
             name: Way(shared if name in (SHARED, PLAIN_SHARED) else apart, round(seconds, 6))
