@@ -369,13 +369,13 @@ def compare(
 @app.command()
 def demo(
     networks: Annotated[
-        list[str] | None, Argument(help="Names of models, or files [four].")
+        list[str] | None, Argument(help="Names of models, or files [five].")
     ] = None,
     output: Annotated[Path, Option(help="The HTML file to write.")] = Path("lenet1998.html"),
     is_opened: Annotated[bool, Option("--open/--no-open", help="In the browser.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Write one page that reads the digits drawn on it, and open it."""
+    """Write one page that reads the digits and numbers drawn on it, and open it."""
     from lenet1998.commands.demo import demo
 
     _show(demo(networks or [], output, is_opened=is_opened), as_json=as_json)

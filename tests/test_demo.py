@@ -13,19 +13,24 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.demo import answers, placed, strokes_of
+from benchmarks.demo import GRID, answers, placed, strokes_of
 from lenet1998 import catalogue, cli, codes, load
+from lenet1998 import read as read_number
 from lenet1998.commands import demo as command
 from lenet1998.data import field, to_network_input
 from lenet1998.data.normalisation import normalise_digit
+from lenet1998.data.strings import StringsOf
 from lenet1998.demo.networks import NETWORKS, NetworkError, describe
-from lenet1998.demo.page import MODULES, page
+from lenet1998.demo.page import LINE_ASPECT, MODULES, page
 from lenet1998.evidence import facts
 from lenet1998.measures.counting import count_layers
 from lenet1998.models import LeNet5Classic
 from lenet1998.models.classic import TABLE_I
 from lenet1998.reading import predict
+from lenet1998.reading.number import BEST, Outputs
+from lenet1998.reading.pictures import read_line
 
+DIGIT_NETWORKS = NETWORKS[:-1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -81,12 +86,17 @@ def test_what_the_page_shows_is_the_packages(whole):
     )
     assert torch.equal(signs, codes.centres())
     assert data["sizes"]["background"] == field.BACKGROUND and data["sizes"]["ink"] == field.INK
-    for network in data["networks"]:
+    assert set(data["blank"]) == {"."} and data["line"]["reads"] == "numbers"
+    for network in (*data["networks"], data["line"]):
         net, layers = load(network["name"]), {layer["name"]: layer for layer in network["layers"]}
-        weights = np.frombuffer(base64.b64decode(network["weights"]), "<f4")
-        assert np.array_equal(
-            weights, np.concatenate([p.detach().flatten() for p in net.parameters()])
-        )
+        three = np.frombuffer(base64.b64decode(network["weights"]), np.uint8).reshape(-1, 3)
+        counts = (np.pad(three, ((0, 0), (1, 0))).view("<i4")[:, 0] >> 8).tolist()
+        for weight, step in zip(net.parameters(), network["steps"], strict=True):
+            expected = weight.detach().double().flatten()
+            shown = step * torch.tensor(counts[: len(expected)]).double()
+            assert (shown - expected).abs().max() <= 0.501 * step <= 1e-7 * expected.abs().max()
+            del counts[: len(expected)]
+        assert counts == []
         for count in count_layers(net):
             text = layers[count.name]["text"]
             assert (
@@ -94,7 +104,8 @@ def test_what_the_page_shows_is_the_packages(whole):
             )
         table = layers["c3"]["table"]
         assert table == ([list(row) for row in TABLE_I] if isinstance(net, LeNet5Classic) else None)
-    assert [network["name"] for network in data["networks"]] == list(NETWORKS)
+    assert [network["name"] for network in data["networks"]] == list(DIGIT_NETWORKS)
+    assert data["line"]["name"] == NETWORKS[-1] == BEST[0]
 
 
 def test_the_gallery_holds_the_digits_of_fig_8(digits):
@@ -123,6 +134,10 @@ def test_another_network_is_refused_in_one_line(tmp_path):
     catalogue.find("lenet5-classic").build(characters="abc").save_pretrained(tmp_path)
     with pytest.raises(NetworkError, match="ten digits"):
         describe(str(tmp_path))
+    with pytest.raises(NetworkError, match=r"^lenet5-strings: give a network of digits besides"):
+        page(["lenet5-strings"])
+    with pytest.raises(NetworkError, match=r"^lenet5-strings, lenet5-strings-global: .* one net"):
+        page(["lenet5-classic", "lenet5-strings", "lenet5-strings-global"])
 
 
 def test_modules_come_after_what_they_import_and_share_no_name():
@@ -215,16 +230,16 @@ def opened(browser, file):
     assert errors == []
 
 
-def draw(tab, strokes, left=0.0, top=0.0, size=1.0, every=1):
-    """Draw strokes, on a grid of 4095, with the mouse in a part of the paper."""
-    tab.locator("#paper").scroll_into_view_if_needed()
-    box = tab.locator("#paper").bounding_box()
+def draw(tab, strokes, left=0.0, top=0.0, size=1.0, every=1, on="#paper"):
+    """Draw strokes, on a grid 4095 wide, with the mouse in a part of a paper, by its width."""
+    tab.locator(on).scroll_into_view_if_needed()
+    box = tab.locator(on).bounding_box()
     for stroke in strokes:
         points = [*stroke[:-1:every], stroke[-1]]
         for number, (x, y) in enumerate(points):
             tab.mouse.move(
                 box["x"] + box["width"] * (left + size * x / 4095),
-                box["y"] + box["height"] * (top + size * y / 4095),
+                box["y"] + box["width"] * (top + size * y / 4095),
             )
             if number == 0:
                 tab.mouse.down()
@@ -233,6 +248,12 @@ def draw(tab, strokes, left=0.0, top=0.0, size=1.0, every=1):
 
 def example(tab, digit):
     return tab.evaluate("digit => lenet1998.example(digit)", digit)
+
+
+def number(tab, text):
+    return tab.evaluate(
+        "([text, high]) => lenet1998.exampleOf(text, high)", [text, GRID // LINE_ASPECT]
+    )
 
 
 def said(tab):
@@ -301,7 +322,7 @@ def unpacked(text):
 
 
 @pytest.mark.parametrize(
-    ("name", "count"), [("lenet5-classic", 10_000), *((name, 1_000) for name in NETWORKS[1:])]
+    ("name", "count"), [("lenet5-classic", 10_000), *((name, 1_000) for name in DIGIT_NETWORKS[1:])]
 )
 def test_the_test_digits_get_pythons_answers(opened, digits, capsys, name, count):
     tab, net = opened(), load(name)
@@ -546,6 +567,7 @@ HOSTILE = (
     ),
     *("#AAAAA", "#AAAA..AAAA", "#AAAA.", "#.", "#AAAA\u0661\u0661\u0661\u0661", "#__proto__"),
     *("#" + "AAAA" * 3001, "#" + "AAAA." * 40_000, "#" + "-" * 500_003),
+    *("#~", "#AAAA~", "#~AAAA~AAAA", "#AAAA~<img>", "#AAAA~AA__", "#~" + "AAAA" * 3001),
 )
 
 
@@ -557,7 +579,8 @@ def test_a_hostile_link_does_nothing(opened):
     for link in HOSTILE:
         tab.evaluate("link => { location.hash = link }", link)
         tab.wait_for_timeout(30)
-        assert tab.text_content("#verdict") == "Nothing drawn." and asked == [], link[:40]
+        for verdict in ("#verdict", "#line-verdict"):
+            assert tab.text_content(verdict) == "Nothing drawn." and asked == [], link[:40]
         assert tab.evaluate("document.body.innerHTML") == shown, link[:40]
 
 
@@ -591,6 +614,293 @@ def test_the_gallery_shows_what_1998_misread(opened, digits):
     with torch.no_grad():
         penalties = load("lenet5-classic")(to_network_input(digits[first.index][None]))[0]
     assert f"{penalties.min():.1f}" in said(tab)
+    ours = dict.fromkeys(("lenet5-classic", "lenet5-modern"))
+    images = to_network_input(digits[[fact.index for fact in facts.misread_digits()]])
+    labels = [fact.label for fact in facts.misread_digits()]
+    for name in ours:
+        net = load(name)
+        read = [predict(image, net).digit for image in images]
+        tab.check(f"#networks input >> nth={NETWORKS.index(name)}")
+        shown = tab.locator("#gallery span").all_text_contents()
+        assert shown == ["none" if one is None else str(one) for one in read]
+        wrong = sum(one != label for one, label in zip(read, labels, strict=True))
+        assert f"{name}, which reads {wrong} of the 82" in tab.text_content("#gallery p")
+        assert tab.locator("#gallery .wrong").count() == wrong
+
+
+# A number
+
+
+FIELDS = (
+    """(blob) => {
+  const bytes = Uint8Array.from(atob(blob), (letter) => letter.charCodeAt(0));
+  const { line, readNumber, sizes } = lenet1998;
+  const { penalties, digits, penalty, states } = readNumber(
+    line.network, Float64Array.from(new Float32Array(bytes.buffer)), sizes);"""
+    + PACKED
+    + "return { penalties: packed(penalties), digits, penalty, f6: states.at(-2).length / 84 }; }"
+)
+
+
+@pytest.mark.parametrize(
+    ("digits", "gaps"), [(1, (0, 0)), (2, (-3, -3)), (5, (0, 0)), (5, (2, 6)), (12, (-1, 4))]
+)
+def test_fields_of_digits_get_pythons_numbers(opened, mnist, digits, gaps):
+    tab, net = opened(), load(BEST[0])
+    drawn = StringsOf(digits, gaps).draw(12, 7, mnist.test_images, mnist.test_labels)
+    for string in drawn.fields:
+        field, x_of = read_line(string)
+        got = tab.evaluate(FIELDS, base64.b64encode(field.numpy().tobytes()).decode())
+        expected, reading = Outputs.of(net, field), read_number(string, net)
+        penalties = unpacked(got["penalties"]).view(expected.penalties.shape)
+        torch.testing.assert_close(penalties, expected.penalties, rtol=1e-4, atol=0)
+        assert "".join(str(one["digit"]) for one in got["digits"]) == (reading.text or "")
+        assert got["f6"] == expected.penalties.shape[-1]
+        if reading.text:
+            assert got["penalty"] == pytest.approx(reading.penalty, rel=0.02, abs=2e-3)
+        for ours, theirs in zip(got["digits"], reading.digits, strict=True):
+            assert x_of(ours["column"]) == pytest.approx(theirs.x, abs=0.06)
+            assert ours["penalty"] == pytest.approx(theirs.penalty, rel=1e-4)
+
+
+def test_a_field_that_is_blank_all_along_spells_nothing(opened):
+    tab = opened()
+    blank = np.full((32, 64), field.BACKGROUND, np.float32)
+    got = tab.evaluate(FIELDS, base64.b64encode(blank.tobytes()).decode())
+    assert got["digits"] == []
+
+
+@pytest.mark.parametrize("text", ["7", "11", "1998", "31415", "60000", "8877665544"])
+def test_a_drawn_number_is_the_field_that_read_line_makes(opened, text):
+    """Of its ink, reduced to a picture as high as a field; what is larger it looks at otherwise."""
+    tab, generator = opened(), np.random.default_rng(int(text))
+    size, (left, top) = generator.uniform(0.3, 0.9), generator.uniform(0, 0.1, 2)
+    strokes = [
+        (size * np.array(stroke) + (4095 * left, 1365 * top)).round().astype(int).tolist()
+        for stroke in number(tab, text)
+    ]
+    height, width, ink, levels, digits = tab.evaluate(
+        """(strokes) => {
+          const { rasteriseLine, fieldOfNumber, readNumber, line, sizes, pen } = lenet1998;
+          const { picture } = rasteriseLine(strokes, pen, sizes);
+          const { levels, x } = fieldOfNumber(strokes, pen, sizes);
+          const { digits } = readNumber(line.network, levels, sizes);"""
+        + PACKED
+        + """
+          const { height, width, ink } = picture;
+          return [height, width, packed(ink), packed(levels),
+            digits.map(({ digit, column }) => [digit, x(column)])];
+        }""",
+        strokes,
+    )
+    ink = unpacked(ink).view(height, width)
+    fine = height // field.FIELD
+    small = ink.view(field.FIELD, fine, width // fine, fine).mean((1, 3))
+    expected, _ = read_line((small / small.max() * 255).round().byte().numpy())
+    assert levels_within(unpacked(levels), expected, 2) >= 0.99
+    # The ink is as high as MNIST's digits, and its middle is that of the field.
+    rows = ink.any(1).nonzero()[:, 0] / fine
+    assert rows[-1] - rows[0] == pytest.approx(field.BOX, abs=1.5)
+    assert (rows[-1] + rows[0]) / 2 == pytest.approx(field.FIELD / 2, abs=0.3)
+    # Each digit is where it was drawn, within what an output and a half sees of it.
+    assert "".join(str(digit) for digit, _ in digits) == text
+    places = [x for _, x in digits]
+    xs = np.concatenate([np.array(stroke)[:, 0] for stroke in strokes])
+    assert places == sorted(places) and xs.min() < places[0] and places[-1] < xs.max() + 60
+    # As large as it was drawn, Python reads the same.
+    assert read_number(np.pad((255 * ink).byte().numpy(), 60)).text == text
+
+
+def levels_within(levels, field_, grey):
+    """Of the pixels of two fields, how many are within so many of 255 grey levels."""
+    apart = (levels.view(field_.shape) - field_).abs() * 255 / (field.INK - field.BACKGROUND)
+    return (apart <= grey).double().mean().item()
+
+
+def test_a_number_is_read_wherever_and_however_large_it_is_drawn(opened):
+    tab = opened()
+    assert tab.text_content("#line-verdict") == "Nothing drawn."
+    assert tab.is_disabled("#line-undo") and tab.is_disabled("#line-copy")
+    for text, place in (
+        ("1998", (0, 0, 1)),
+        ("60000", (0.4, 0.1, 0.55)),
+        ("27", (-0.3, 0.02, 0.9)),
+    ):
+        draw(tab, number(tab, text), *place, every=8, on="#line-paper")
+        assert said(tab).startswith(f"Reads {text}; the best path has a penalty of ")
+        assert tab.text_content("#line-text") == text
+        assert tab.text_content("#line-verdict") == said(tab)
+        items = tab.locator("#places li").all_text_contents()
+        assert [item[0] for item in items] == list(text)
+        columns = [float(re.search(r"column ([\d.]+)", item)[1]) for item in items]
+        assert columns == sorted(columns)
+        tab.click("#line-clear")
+        assert said(tab) == "Nothing drawn." and tab.locator("#places li").count() == 0
+    assert tab.text_content("#verdict") == "Nothing drawn."  # the other paper is another drawing
+
+
+def test_specks_and_what_is_off_the_line_are_no_part_of_a_number(opened):
+    tab = opened()
+    strokes = number(tab, "340")
+    small = [[[x // 2 + 1000, y // 2 + 600] for x, y in stroke] for stroke in strokes]
+    draw(tab, small, every=8, on="#line-paper")
+    before = said(tab)
+    assert before.startswith("Reads 340;")
+    draw(tab, [[(3000, 900)], [(2000, 40), (2100, 60)]], on="#line-paper")
+    assert said(tab) == before
+    tab.click("#line-clear")
+    draw(tab, [[(2000, 700)]], on="#line-paper")  # a dot alone is all there is
+    assert said(tab) != "Nothing drawn."
+
+
+def test_digits_as_low_as_dashes_are_not_enlarged(opened):
+    """A row of dashes has no height: the field must not grow with what it would be enlarged to."""
+    tab = opened()
+    draw(tab, [[(400 * at, 700), (400 * at + 200, 700)] for at in range(10)], on="#line-paper")
+    assert tab.evaluate("lenet1998.line.reading.states[0].length / 32") < 600
+
+
+def test_a_number_by_keys_and_taken_back(opened):
+    tab = opened()
+
+    def press(key, times=1):
+        for _ in range(times):
+            tab.keyboard.press(key)
+
+    tab.focus("#to-line")
+    press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "line-paper"
+    for _ in range(2):
+        press(" ")
+        press("ArrowDown", 22)
+        press(" ")
+        press("ArrowUp", 22)
+        press("ArrowRight", 16)
+    assert said(tab).startswith("Reads 11;")
+    press("Backspace")
+    assert said(tab).startswith("Reads 1;")
+    press("Delete")
+    assert said(tab) == "Nothing drawn."
+    press("ArrowDown", 40)  # the paper is three times as wide as high: the pen stays on it
+    press(" ")
+    press("ArrowUp", 2)
+    press(" ")
+    assert tab.evaluate("lenet1998.line.paper.strokes[0][0][1]") == GRID // LINE_ASPECT
+
+
+def test_a_link_restores_both_drawings(opened):
+    tab = opened()
+    tab.click("#line-examples button >> nth=0")
+    tab.wait_for_url(re.compile("html#~."))
+    only_the_number = opened(tab.evaluate("location.hash"))
+    assert only_the_number.text_content("#line-text") == "1998"
+    assert only_the_number.text_content("#verdict") == "Nothing drawn."
+    tab.click("#examples button >> nth=6")
+    tab.wait_for_url(re.compile("html#[^~]+~"))
+    again = opened(tab.evaluate("location.hash"))
+    assert said(again) == said(tab) and said(tab).startswith("Reads 6, ")
+    assert again.text_content("#line-text") == "1998"
+    for which in ("paper", "line.paper"):
+        strokes = f"lenet1998.{which}.strokes"
+        assert again.evaluate(strokes) == tab.evaluate(strokes)
+    again.click("#clear")
+    again.click("#line-clear")
+    again.wait_for_url(re.compile("html$"))
+
+
+def test_the_png_of_a_number_is_read_by_python(opened, tmp_path):
+    tab = opened()
+    tab.click("#line-examples button >> nth=1")
+    with tab.expect_download() as waited:
+        tab.click("#line-save")
+    waited.value.save_as(tmp_path / "number.png")
+    assert read_number(tmp_path / "number.png").text == "60000"
+
+
+@pytest.mark.parametrize("width", [360, 800, 1600])
+def test_the_wide_paper_fits_and_nothing_jumps(opened, width):
+    tab = opened(viewport={"width": width, "height": 740})
+
+    def tops():
+        script = "name => document.querySelector(name).getBoundingClientRect().top + scrollY"
+        return [tab.evaluate(script, name) for name in ("#line-verdict", "#strip", "#places")]
+
+    before = tops()
+    for at in range(3):
+        tab.click(f"#line-examples button >> nth={at}")
+        assert tab.evaluate("document.documentElement.scrollWidth") == width
+        assert tops() == before
+    paper, strip = (tab.locator(name).bounding_box() for name in ("#line-paper", "#strip"))
+    assert paper["width"] == pytest.approx(3 * paper["height"], abs=3) and paper["width"] >= 300
+    assert strip["x"] >= 0 and strip["x"] + strip["width"] <= width
+    # All of a number that goes from edge to edge is in the picture.
+    draw(tab, [[(180 * at, 600), (180 * at, 900)] for at in range(22)], on="#line-paper")
+    assert (
+        tab.evaluate("document.documentElement.scrollWidth") == width and tops()[:2] == before[:2]
+    )
+
+
+def test_a_finger_on_the_wide_paper_does_not_scroll(opened):
+    tab = opened(viewport={"width": 360, "height": 500}, has_touch=True, is_mobile=True)
+    tab.locator("#line-paper").scroll_into_view_if_needed()
+    box, before = tab.locator("#line-paper").bounding_box(), tab.evaluate("scrollY")
+    finger = tab.context.new_cdp_session(tab)
+
+    def touch(kind, *points):
+        places = [{"x": box["x"] + x, "y": box["y"] + y, "id": 0} for x, y in points]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
+
+    for x in (100, 140):
+        touch("touchStart", (x, 90))
+        for y in range(85, 15, -5):
+            touch("touchMove", (x, y))
+        touch("touchEnd")
+    assert tab.evaluate("scrollY") == before
+    assert said(tab).startswith("Reads 11;")
+
+
+def test_the_picture_of_a_number_shows_its_path(opened):
+    """In the row of each digit's class, at its outputs: the accent; and as shaded as it is good."""
+    tab = opened(color_scheme="light")
+    blank = tab.evaluate("document.querySelector('#strip').toDataURL()")
+    tab.click("#line-examples button >> nth=2")
+    assert tab.evaluate("document.querySelector('#strip').toDataURL()") != blank
+    red = tab.evaluate(
+        """() => {
+          const strip = document.querySelector("#strip");
+          const { width, height } = strip;
+          const { data } = strip.getContext("2d").getImageData(0, 0, width, height);
+          const found = [];
+          for (let at = 0; at < data.length / 4; at++)
+            if (data[4 * at] > 150 && data[4 * at + 1] < 70) found.push(
+              [at % width, Math.floor(at / width)]);
+          return found;
+        }"""
+    )
+    red, digits = np.array(red), [3, 4, 0, 9, 0, 8]
+    path = red[red[:, 1] < red[:, 1].max() - 25]
+    middles = tab.evaluate("lenet1998.line.reading.digits.map(({ column }) => column)")
+    scale = 4  # pixels of a column, on a page so wide
+    for digit, middle in zip(digits, middles, strict=True):
+        near = path[abs(path[:, 0] - 26 - scale * (middle + 0.5)) < 8]
+        assert len(near), digit
+        row = (
+            np.median(near[:, 1]) - np.median(path[path[:, 1] < path[:, 1].min() + 3][:, 1])
+        ) / 10
+        assert row == pytest.approx(digit, abs=0.3)
+
+
+def test_without_a_network_of_numbers_there_is_no_wide_paper(browser, tmp_path):
+    place = tmp_path / "page.html"
+    place.write_text(page(["lenet5-classic"]))
+    tab = browser.new_page()
+    errors = []
+    tab.on("pageerror", lambda error: errors.append(str(error)))
+    tab.goto(place.as_uri() + "#AAAA~AAAA")
+    tab.click("#examples button >> nth=3")
+    assert said(tab).startswith("Reads 3")
+    assert tab.locator("#line, #to-line").count() == 0 and errors == []
+    tab.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -600,6 +910,7 @@ def test_axe_finds_no_violation(opened, scheme):
         tab = opened(color_scheme=scheme, viewport={"width": width, "height": 900})
         assert axe.run(tab).response["violations"] == []
         tab.click("#examples button >> nth=3")
+        tab.click("#line-examples button >> nth=1")
         tab.focus("#c3 canvas")
         tab.keyboard.press("ArrowDown")
         assert axe.run(tab).response["violations"] == []
@@ -618,7 +929,8 @@ def test_timings_are_printed(opened, capsys):
     draw(tab, example(tab, 8), every=4)
     times = tab.evaluate(
         """() => {
-          const { networks, inputOf, read, example } = lenet1998;
+          const { networks, inputOf, read, example, line, exampleOf } = lenet1998;
+          line.paper.show(exampleOf("60000", 1365));
           const median = (times) => times.sort((a, b) => a - b)[times.length >> 1];
           const timed = (work) => median(Array.from({ length: 100 }, () => {
             const start = performance.now();
@@ -630,6 +942,7 @@ def test_timings_are_printed(opened, capsys):
           return {
             "input from strokes": timed(() => inputOf(drawing)),
             "forward pass": timed(() => read(networks[0], input)),
+            "five digits read at once": timed(() => line.read()),
             "all that a frame of drawing does": median(frames),
             "first paint": performance.getEntriesByName("first-contentful-paint")[0].startTime,
           };

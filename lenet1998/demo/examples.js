@@ -28,6 +28,18 @@ export function example(digit) {
   });
 }
 
+/** The strokes of digits side by side, all over a paper so high. */
+export function exampleOf(text, high) {
+  const size = (0.7 * high) / GRID;
+  const step = 0.62 * size * GRID;
+  const left = (GRID - step * text.length - 0.38 * size * GRID) / 2;
+  return [...text].flatMap((digit, place) =>
+    example(Number(digit)).map((stroke) =>
+      stroke.map(([x, y]) => [left + place * step + size * x, 0.15 * high + size * y].map(Math.round)),
+    ),
+  );
+}
+
 /** Chaikin's: every corner is cut at a quarter of its sides. */
 function rounded(points) {
   const cut = points.slice(1).flatMap((to, index) => {

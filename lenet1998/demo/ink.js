@@ -15,17 +15,27 @@
  * @returns {Picture}
  */
 export function rasterise(strokes, { closeUp, pen, finest }) {
-  const points = strokes.flat();
-  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
-  const [left, top] = [Math.min(...xs), Math.min(...ys)];
-  const extent = Math.max(Math.max(...xs) - left, Math.max(...ys) - top);
+  const { left, top, right, bottom } = boxOf(strokes);
+  const extent = Math.max(right - left, bottom - top);
   const reach = Math.max(finest, (extent * pen) / (1 - pen)) / 2;
   const scale = closeUp / (extent + 2 * reach);
   const radius = reach * scale;
-  const place = ([x, y]) => [(x - left) * scale + radius, (y - top) * scale + radius];
-  const [width, height] = [xs, ys].map(
-    (all, axis) => Math.ceil((Math.max(...all) - [left, top][axis]) * scale + 2 * radius),
+  const [width, height] = [right - left, bottom - top].map((side) =>
+    Math.ceil(side * scale + 2 * radius),
   );
+  return traced(strokes, { left, top, scale, radius, width, height });
+}
+
+function boxOf(strokes) {
+  const points = strokes.flat();
+  const [xs, ys] = [0, 1].map((axis) => points.map((point) => point[axis]));
+  const [left, right, top, bottom] = [xs, ys].flatMap((all) => [Math.min(...all), Math.max(...all)]);
+  return { left, right, top, bottom };
+}
+
+/** A picture of strokes; the radius of the pen lies before the left and above the top. */
+function traced(strokes, { left, top, scale, radius, width, height }) {
+  const place = ([x, y]) => [(x - left) * scale + radius, (y - top) * scale + radius];
   const ink = new Float64Array(width * height);
   for (const stroke of strokes) {
     for (let i = 0; i < Math.max(1, stroke.length - 1); i++) {
@@ -33,6 +43,106 @@ export function rasterise(strokes, { closeUp, pen, finest }) {
     }
   }
   return { ink, height, width };
+}
+
+/**
+ * Draw digits that stand side by side as high as MNIST's, their middle in that of the field.
+ *
+ * As `find_line` does with a picture; but there marks are the ink that hangs together, here the
+ * strokes that stand above one another, and what is lower than `least` is not enlarged to a digit.
+ *
+ * @param {Stroke[]} strokes at least one
+ * @returns {{picture: Picture, pixel: number, left: number}} of pixels so large on the grid of the
+ *   drawing, the first of them at `left`
+ */
+export function rasteriseLine(strokes, { closeUp, pen, least, speck, offLine }, { field, box }) {
+  const marks = marksOf(strokes);
+  const extent = Math.max(least, ofMostInk(marks, ({ top, bottom }) => bottom - top));
+  const tall = extent / (1 - pen);
+  const line = ofMostInk(marks, middle);
+  const isPart = (mark) =>
+    Math.abs(middle(mark) - line) < offLine * tall &&
+    Math.max(mark.right - mark.left, mark.bottom - mark.top) + pen * tall > speck * tall;
+  const kept = marks.filter(isPart).flatMap((mark) => mark.strokes);
+  const { left, right, ...rows } = boxOf(kept.length ? kept : strokes);
+  const [scale, radius, fine] = [closeUp / tall, (closeUp * pen) / 2, closeUp / box];
+  const width = fine * Math.ceil(((right - left) * scale + 2 * radius) / fine);
+  const height = fine * field;
+  const top = middle(rows) - (height / 2 - radius) / scale;
+  const picture = traced(kept.length ? kept : strokes, { left, top, scale, radius, width, height });
+  return { picture, pixel: 1 / scale, left: left - radius / scale };
+}
+
+/** Strokes together that stand above one another, by half of the narrower one, not far apart. */
+function marksOf(strokes) {
+  const marks = [];
+  for (const stroke of strokes) {
+    let mark = { strokes: [stroke], ...boxOf([stroke]) };
+    for (const other of marks.filter((each) => areAbove(each, mark))) {
+      marks.splice(marks.indexOf(other), 1);
+      const all = [...other.strokes, ...mark.strokes];
+      mark = { strokes: all, ...boxOf(all) };
+    }
+    marks.push(mark);
+  }
+  return marks;
+}
+
+function areAbove(one, other) {
+  const sizes = (from, to) => [one[to] - one[from], other[to] - other[from]];
+  const shared = (from, to) => Math.min(one[to], other[to]) - Math.max(one[from], other[from]);
+  const across = shared("left", "right");
+  const isNear = -2 * shared("top", "bottom") <= Math.max(...sizes("top", "bottom"));
+  return isNear && across >= 0 && 2 * across >= Math.min(...sizes("left", "right"));
+}
+
+const middle = ({ top, bottom }) => (top + bottom) / 2;
+
+/** The median over the ink of what its marks have. */
+function ofMostInk(marks, what) {
+  const length = (stroke) =>
+    stroke.slice(1).reduce((sum, [x, y], before) => {
+      const [fromX, fromY] = stroke[before];
+      return sum + Math.hypot(x - fromX, y - fromY);
+    }, 1); // of a dot too
+  const parts = marks.map((mark) => ({
+    value: what(mark),
+    ink: mark.strokes.reduce((sum, stroke) => sum + length(stroke), 0),
+  }));
+  parts.sort((one, other) => one.value - other.value);
+  let rest = parts.reduce((sum, { ink }) => sum + ink, 0) / 2;
+  return parts.find(({ ink }) => (rest -= ink) <= 0).value;
+}
+
+/**
+ * A field of what `rasteriseLine` draws, with as much background beside it as `read_line` leaves.
+ *
+ * @returns {{levels: Float64Array, first: number}} 32 rows, and its column where the picture begins
+ */
+export function toField({ ink, width }, { closeUp }, { field, box, background, ink: full, beside }) {
+  const fine = closeUp / box;
+  const wide = width / fine;
+  const means = new Float64Array(field * wide);
+  for (let at = 0, line = 0; line < fine * field; line++) {
+    const row = wide * Math.floor(line / fine);
+    for (let column = 0; column < width; column++) means[row + Math.floor(column / fine)] += ink[at++];
+  }
+  const darkest = means.reduce((most, level) => Math.max(most, level), 0);
+  let [first, last] = [wide, 0];
+  means.forEach((level, at) => {
+    if (level <= 0.01 * darkest) return;
+    first = Math.min(first, at % wide);
+    last = Math.max(last, (at % wide) + 1);
+  });
+  const columns = last - first + 2 * beside + ((last - first) % 2);
+  const levels = new Float64Array(field * columns).fill(background);
+  for (let row = 0; row < field; row++) {
+    for (let column = first; column < last; column++) {
+      const share = means[row * wide + column] / darkest;
+      levels[row * columns + beside + column - first] += (full - background) * share;
+    }
+  }
+  return { levels, first: beside - first };
 }
 
 /** A straight piece of a stroke, with round ends and an edge one pixel soft. */

@@ -1,21 +1,30 @@
 /**
  * The forward pass, layer by layer, of the networks of lenet1998.models.
  *
- * The states of a layer lie map by map, each row by row. All sums are of doubles; the weights are
- * the package's float32.
+ * The states of a layer lie map by map, each row by row. All is as high as one character, and as
+ * wide as the input: a digit is a field 32 columns wide. All sums are of doubles; the weights are
+ * the package's, each tensor's to 24 bits of its greatest.
  *
  * @typedef {object} Layer as Python's demo.networks describes it, with its weights once unpacked
  * @typedef {object} Network its layers from the input up, and what its outputs mean
  */
 
-/** The layers of a network with their weights, which come as the base64 of float32. */
+/** The layers of a network with their weights, which come as whole numbers of steps of a tensor. */
 export function unpack(network, codes) {
-  const numbers = new Float32Array(fromBase64(network.weights).buffer);
-  let [place, mapsBelow] = [0, 1];
-  const take = (count) => numbers.subarray(place, (place += count));
+  const bytes = fromBase64(network.weights);
+  const steps = [...network.steps];
+  let [from, mapsBelow] = [0, 1];
+  const take = (count) => {
+    const [numbers, step] = [new Float64Array(count), steps.shift()];
+    for (let at = 0; at < count; at++, from += 3) {
+      const high = (bytes[from] << 8) | (bytes[from + 1] << 16) | (bytes[from + 2] << 24);
+      numbers[at] = step * (high >> 8);
+    }
+    return numbers;
+  };
   const layers = network.layers.map((layer) => {
-    const all = [...Array(mapsBelow).keys()];
-    const table = layer.table ?? Array(layer.maps).fill(all);
+    const below = mapsBelow;
+    const table = layer.table ?? Array(layer.maps).fill([...Array(below).keys()]);
     mapsBelow = layer.maps;
     const kernels = table.reduce((count, sources) => count + sources.length, 0);
     const sizes = {
@@ -23,9 +32,21 @@ export function unpack(network, codes) {
       subsampling: [layer.maps, layer.maps],
     };
     const [weights, biases] = (sizes[layer.kind] ?? []).map(take);
-    return { ...layer, table, weights, biases, codes };
+    const inMaps = { below, step: layer.stride, apart: 1 };
+    return { ...layer, ...inMaps, table, weights, biases, codes };
   });
   return { ...network, layers };
+}
+
+/**
+ * A network as it is laid along a field, with an output for each column of C3 (section VII).
+ *
+ * S4 takes two columns from every one on, not from every second; C5 sees every second of these.
+ */
+export function alongField({ layers, ...network }) {
+  const last = layers.findLastIndex(({ stride }) => stride > 1);
+  const changes = { [last]: { step: 1 }, [last + 1]: { apart: layers[last].stride } };
+  return { ...network, layers: layers.map((layer, at) => ({ ...layer, ...changes[at] })) };
 }
 
 /** Bytes of their base64; a loop, because `Uint8Array.from` takes a hundred times as long. */
@@ -45,24 +66,33 @@ export function forward(network, input) {
   return states;
 }
 
+/** Rows and columns of the maps below a layer. */
+function sizeBelow({ below, side, stride, kernel }, states) {
+  const high = (side - 1) * stride + kernel;
+  return [high, states.length / (below * high)];
+}
+
 const KINDS = {
   /** C1, C3 and C5; F6 too, a full connection being one of 1x1 kernels on 1x1 maps. */
-  convolution({ maps, side, kernel, table, weights, biases }, below) {
-    const wide = side + kernel - 1;
-    const sums = new Float64Array(maps * side * side);
+  convolution(layer, below) {
+    const { maps, side, kernel, apart, table, weights, biases } = layer;
+    const [high, wide] = sizeBelow(layer, below);
+    const columns = wide - apart * (kernel - 1);
+    const sums = new Float64Array(maps * side * columns);
     let [to, first] = [0, 0];
     for (let map = 0; map < maps; map++) {
       const sources = table[map];
-      for (let row = 0; row < side; row++) {
-        for (let column = 0; column < side; column++) {
-          let [sum, next] = [biases[map], first];
-          for (const source of sources) {
-            for (let y = 0; y < kernel; y++) {
-              let from = (source * wide + row + y) * wide + column;
-              for (let x = 0; x < kernel; x++) sum += weights[next++] * below[from++];
+      for (let row = 0; row < side; row++, to += columns) {
+        sums.fill(biases[map], to, to + columns);
+        let next = first;
+        for (const source of sources) {
+          for (let y = 0; y < kernel; y++) {
+            for (let x = 0; x < kernel; x++) {
+              const weight = weights[next++];
+              const from = (source * high + row + y) * wide + apart * x;
+              for (let at = 0; at < columns; at++) sums[to + at] += weight * below[from + at];
             }
           }
-          sums[to++] = sum;
         }
       }
       first += sources.length * kernel * kernel;
@@ -70,30 +100,41 @@ const KINDS = {
     return sums;
   },
 
-  subsampling({ maps, side, weights, biases }, below) {
+  subsampling(layer, below) {
+    const { weights, biases } = layer;
     const unit = (map, a, b, c, d) => weights[map] * (a + b + c + d) + biases[map];
-    return windows(maps, side, below, unit);
+    return windows(layer, below, unit);
   },
 
-  maximum({ maps, side }, below) {
-    return windows(maps, side, below, (map, ...four) => Math.max(...four));
+  maximum(layer, below) {
+    return windows(layer, below, (map, ...four) => Math.max(...four));
   },
 
   /** Eq. 7: the squared distance to the code of each class. */
   distances({ codes }, below) {
-    return Float64Array.from(codes, (code) =>
-      code.reduce((sum, ink, unit) => sum + (below[unit] - ink) ** 2, 0),
-    );
+    const columns = below.length / codes[0].length;
+    const penalties = new Float64Array(codes.length * columns);
+    for (let to = 0; to < penalties.length; to++) {
+      const code = codes[Math.floor(to / columns)];
+      let from = to % columns;
+      for (let unit = 0; unit < code.length; unit++, from += columns) {
+        penalties[to] += (below[from] - code[unit]) ** 2;
+      }
+    }
+    return penalties;
   },
 };
 
 /** What a function makes of each 2x2 window. */
-function windows(maps, side, below, unit) {
-  const states = new Float64Array(maps * side * side);
+function windows(layer, below, unit) {
+  const { maps, side, stride, step } = layer;
+  const [, wide] = sizeBelow(layer, below);
+  const columns = Math.floor((wide - stride) / step) + 1;
+  const states = new Float64Array(maps * side * columns);
   for (let to = 0; to < states.length; to++) {
-    const [line, column] = [Math.floor(to / side), to % side];
-    const from = 4 * line * side + 2 * column;
-    const lower = from + 2 * side;
+    const line = Math.floor(to / columns);
+    const from = stride * line * wide + step * (to % columns);
+    const lower = from + wide;
     const map = Math.floor(line / side);
     states[to] = unit(map, below[from], below[from + 1], below[lower], below[lower + 1]);
   }

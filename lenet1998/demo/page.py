@@ -17,17 +17,26 @@ from torch import Tensor
 
 from lenet1998 import codes
 from lenet1998.data import field, mnist
-from lenet1998.demo.networks import NETWORKS, describe
+from lenet1998.data.strings import BLANK
+from lenet1998.demo.networks import NETWORKS, NetworkError, describe
 from lenet1998.evidence import facts
+from lenet1998.measures.counting import count_layers
+from lenet1998.models.classic import LeNet5Classic
 from lenet1998.reading.digit import CLOSE_UP
+from lenet1998.reading.line import OFF_LINE, SPECK
+from lenet1998.reading.pictures import BESIDE
 
 __all__ = ["mnist_digits", "page"]
 
 PEN = 3.1
 """Width of a drawn stroke in MNIST's pixels: the median of its training digits."""
 
+LINE_ASPECT = 3
+"""How often a paper for numbers is as wide as high."""
+
 MODULES = (
-    "dom", "network", "ink", "strokes", "examples", "paper", "tiles", "words", "figure", "page",
+    *("dom", "network", "ink", "strokes", "examples", "paper", "tiles", "words", "figure"),
+    *("number", "strip", "line", "page"),
 )  # fmt: skip
 """The page's JavaScript, each module after those that it imports from."""
 
@@ -57,21 +66,26 @@ def page(networks: Sequence[str] = NETWORKS, digits: Tensor | None = None) -> st
     Nothing in it asks a network for anything, and its policy forbids to.
 
     Args:
-        networks: names or files, as `lenet1998.load` takes them; the first is shown first.
+        networks: names or files, as `lenet1998.load` takes them; the first is shown first. With one
+            that reads numbers the page has a wide paper for them.
         digits: MNIST's test digits, `(10000, 28, 28)` uint8, for the gallery of Fig. 8's; None
             leaves it out.
 
     Raises:
-        NetworkError, WeightsError: as `describe`.
+        NetworkError, WeightsError: as `describe`; NetworkError for several networks that read
+            numbers too, and for none that reads digits.
     """
-    described = [describe(network) for network in networks]
+    described, line = _sorted(networks)
     gallery = []
     if digits is not None:
         gallery = [asdict(one) | _box(digits[one.index]) for one in facts.misread_digits()]
     data = {
         "networks": described,
+        "line": line,
+        "lineAspect": LINE_ASPECT,
         "digits": codes.DIGITS,
         "codes": ["".join(codes.bitmap(digit)) for digit in codes.DIGITS],
+        "blank": "".join(codes.bitmap(BLANK)),
         "columns": codes.COLUMNS,
         "sizes": {
             "field": field.FIELD,
@@ -81,13 +95,16 @@ def page(networks: Sequence[str] = NETWORKS, digits: Tensor | None = None) -> st
             "centre": field.CENTRE,
             "background": field.BACKGROUND,
             "ink": field.INK,
+            "beside": BESIDE,
         },
-        "pen": {"closeUp": CLOSE_UP, "pen": PEN / field.BOX},
+        "pen": {"closeUp": CLOSE_UP, "pen": PEN / field.BOX, "speck": SPECK, "offLine": OFF_LINE},
         "gallery": gallery,
     }
     style, script = _part("page.css"), _script()
     return _template().render(
         networks=described,
+        line=line,
+        numbers=_numbers(),
         layers=_heads(described[0]["layers"]),
         digits=codes.DIGITS,
         input_text=_INPUT_TEXT,
@@ -98,6 +115,29 @@ def page(networks: Sequence[str] = NETWORKS, digits: Tensor | None = None) -> st
         data=json.dumps(data).replace("<", "\\u003c"),
         policy=f"script-src '{_digest(script)}'; style-src '{_digest(style)}'",
     )
+
+
+def _sorted(networks: Sequence[str]) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """Those that read digits, and the one that reads numbers, described."""
+    described = [describe(network) for network in networks]
+    digits, numbers = (
+        [one for one in described if one["reads"] == what] for what in ("digits", "numbers")
+    )
+    names = ", ".join(one["name"] for one in numbers)
+    if len(numbers) > 1:
+        raise NetworkError(f"{names}: the page shows one network that reads numbers")
+    if not digits:
+        raise NetworkError(f"{names}: give a network of digits besides, such as lenet5-classic")
+    return digits, next(iter(numbers), None)
+
+
+def _numbers() -> list[str]:
+    """Examples: the year, LeNet-5's trainable parameters and connections."""
+    counts = count_layers(LeNet5Classic())
+    sums = (
+        sum(of) for of in zip(*((one.trainable, one.connections) for one in counts), strict=True)
+    )
+    return ["1998", *map(str, sums)]
 
 
 def mnist_digits() -> Tensor | None:

@@ -2,10 +2,10 @@
 
 import { GRID, MOST_POINTS, countPoints } from "./strokes.js";
 
-/** Width of the pen on the screen, of a step of the keys, and of what a stroke's point is worth. */
-const PEN = GRID / 22;
-const STEP = GRID / 40;
-const NEAR = GRID / 150;
+/** Of a paper's height: the pen on the screen, a step of the keys, what a stroke's point is worth. */
+const PEN = 1 / 22;
+const STEP = 1 / 40;
+const NEAR = 1 / 150;
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -15,19 +15,23 @@ export class Paper {
   /** A digit of the gallery, 28x28, in the strokes' place. @type {?Uint8Array} */
   pixels = null;
   #canvas;
+  #high;
   #on;
   #pointer = null; // that draws; a second finger does not
-  #pen = [GRID / 2, GRID / 4]; // of the keys
+  #pen; // of the keys
   #isDown = false;
   #held = new Set(); // arrows
 
   /**
    * @param {HTMLCanvasElement} canvas
+   * @param {number} high on the grid, which is as wide as the paper
    * @param {{change: () => void, done: () => void, say: (text: string) => void}} on
    *   called with every movement of a pen; when a stroke ends or is undone; with what the eye sees
    */
-  constructor(canvas, on) {
+  constructor(canvas, high, on) {
     this.#canvas = canvas;
+    this.#high = high;
+    this.#pen = [high / 2, high / 4];
     this.#on = on;
     const listen = (type, listener) => canvas.addEventListener(type, listener);
     listen("pointerdown", (event) => this.#press(event));
@@ -83,10 +87,10 @@ export class Paper {
   #key(event) {
     if (event.key in ARROWS) {
       this.#held.add(event.key);
-      const step = event.shiftKey ? STEP / 4 : STEP;
+      const step = this.#high * (event.shiftKey ? STEP / 4 : STEP);
       const ways = [...this.#held].map((key) => ARROWS[key]); // two at once lead aslant
       this.#pen = this.#pen.map((at, axis) =>
-        onGrid(ways.reduce((sum, way) => sum + step * way[axis], at)),
+        this.#onGrid(ways.reduce((sum, way) => sum + step * way[axis], at), axis),
       );
       if (this.#isDown) this.#draw(this.#pen);
       else this.#on.change();
@@ -114,7 +118,7 @@ export class Paper {
   #draw(point) {
     const stroke = this.strokes.at(-1);
     const [x, y] = stroke.at(-1);
-    if (Math.hypot(point[0] - x, point[1] - y) < NEAR) return;
+    if (Math.hypot(point[0] - x, point[1] - y) < NEAR * this.#high) return;
     if (countPoints(this.strokes) >= MOST_POINTS) return;
     stroke.push(point);
     this.#on.change();
@@ -127,16 +131,32 @@ export class Paper {
   }
 
   #place({ clientX, clientY }) {
-    const { left, top, width, height } = this.#canvas.getBoundingClientRect();
-    return [(clientX - left) / width, (clientY - top) / height].map((part) => onGrid(part * GRID));
+    const { left, top, width } = this.#canvas.getBoundingClientRect();
+    return [clientX - left, clientY - top].map((at, axis) =>
+      this.#onGrid((at * GRID) / width, axis),
+    );
+  }
+
+  #onGrid(value, axis) {
+    return Math.round(Math.min(axis ? this.#high : GRID, Math.max(0, value)));
+  }
+
+  /** The drawing on a canvas so many of its pixels wide. */
+  paintOn(canvas, width, colours, image) {
+    const [across, down] = [width, (width * this.#high) / GRID].map(Math.round);
+    if (canvas.width !== across || canvas.height !== down) {
+      Object.assign(canvas, { width: across, height: down });
+    }
+    this.paint(canvas.getContext("2d"), across, colours, image);
   }
 
   /** Paint the drawing, and the pen of the keys where the canvas has the focus. */
   paint(brush, side, { paper, ink, accent }, image) {
-    brush.fillStyle = `rgb(${paper})`;
-    brush.fillRect(0, 0, side, side);
-    brush.fillStyle = brush.strokeStyle = `rgb(${ink})`;
     const scale = side / GRID;
+    const pen = PEN * this.#high * scale;
+    brush.fillStyle = `rgb(${paper})`;
+    brush.fillRect(0, 0, side, this.#high * scale);
+    brush.fillStyle = brush.strokeStyle = `rgb(${ink})`;
     const edge = (pixel) => Math.round((pixel * side) / image);
     this.pixels?.forEach((level, at) => {
       const [row, column] = [Math.floor(at / image), at % image];
@@ -145,7 +165,7 @@ export class Paper {
       brush.fillRect(x, y, edge(column + 1) - x, edge(row + 1) - y);
     });
     brush.globalAlpha = 1;
-    brush.lineWidth = PEN * scale;
+    brush.lineWidth = pen;
     brush.lineCap = brush.lineJoin = "round";
     for (const [first, ...others] of this.strokes) {
       brush.beginPath();
@@ -157,11 +177,7 @@ export class Paper {
     brush.strokeStyle = accent;
     brush.lineWidth = this.#isDown ? 3 : 1.5;
     brush.beginPath();
-    brush.arc(this.#pen[0] * scale, this.#pen[1] * scale, (PEN * scale) / 2 + 2, 0, 2 * Math.PI);
+    brush.arc(this.#pen[0] * scale, this.#pen[1] * scale, pen / 2 + 2, 0, 2 * Math.PI);
     brush.stroke();
   }
-}
-
-function onGrid(value) {
-  return Math.round(Math.min(GRID, Math.max(0, value)));
 }

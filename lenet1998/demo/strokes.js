@@ -14,8 +14,8 @@ export function encode(strokes) {
   return strokes.map((stroke) => stroke.flat().map(letters).join("")).join(".");
 }
 
-/** The strokes of a link; null where it is anything else than `encode` writes. */
-export function decode(link) {
+/** The strokes of a link; null where it is anything else than `encode` writes on so high a grid. */
+export function decode(link, high = GRID) {
   if (link.length > 5 * MOST_POINTS || !LINK.test(link)) return null;
   const strokes = link.split(".").map((stroke) =>
     stroke.match(/.{4}/g).map((point) => {
@@ -23,7 +23,8 @@ export function decode(link) {
       return [a * 64 + b, c * 64 + d];
     }),
   );
-  return countPoints(strokes) > MOST_POINTS ? null : strokes;
+  const isInside = strokes.flat().every(([, y]) => y <= high);
+  return isInside && countPoints(strokes) <= MOST_POINTS ? strokes : null;
 }
 
 export function countPoints(strokes) {

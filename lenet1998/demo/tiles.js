@@ -18,27 +18,17 @@ export class Tiles {
     this.stepY = rows * cell + this.gap;
     this.width = across * this.stepX - this.gap;
     this.height = Math.ceil(maps / across) * this.stepY - this.gap;
-    this.units = new ImageData(columns, maps * rows);
-    this.buffer = Object.assign(document.createElement("canvas"), {
-      width: columns,
-      height: maps * rows,
-    });
+    this.buffer = document.createElement("canvas");
     canvas.style.width = `${this.width + 2}px`;
     canvas.style.height = `${this.height + 2}px`;
   }
 
   /** Paint states, `low` as paper and `high` as ink; without states all is blank. */
-  paint(states, [low, high], { paper, ink, line }) {
-    const pixels = this.units.data;
+  paint(states, range, colours) {
+    const { line } = colours;
     const { maps, rows, columns, cell } = this.plan;
-    for (let at = 0; at < maps * rows * columns; at++) {
-      const share = states ? Math.min(1, Math.max(0, (states[at] - low) / (high - low || 1))) : 0;
-      for (let part = 0; part < 3; part++) {
-        pixels[4 * at + part] = paper[part] + share * (ink[part] - paper[part]);
-      }
-      pixels[4 * at + 3] = 255;
-    }
-    this.buffer.getContext("2d").putImageData(this.units, 0, 0);
+    const shown = states ?? new Float64Array(maps * rows * columns).fill(range[0]);
+    shaded(shown, columns, range, colours, this.buffer);
     const brush = this.#clean();
     for (let map = 0; map < maps; map++) {
       const [x, y] = this.corner(map);
@@ -94,4 +84,21 @@ export class Tiles {
     if (!isInside(tileX, across) || !isInside(map, maps)) return null;
     return isInside(row, rows) && isInside(column, columns) ? { map, row, column } : null;
   }
+}
+
+/** States as a picture, a pixel each, `low` as paper and `high` as ink. */
+export function shaded(states, columns, [low, high], { paper, ink }, given) {
+  const canvas = given ?? document.createElement("canvas");
+  const units = new ImageData(columns, states.length / columns);
+  states.forEach((state, at) => {
+    const share = Math.min(1, Math.max(0, (state - low) / (high - low || 1)));
+    for (let part = 0; part < 3; part++) {
+      units.data[4 * at + part] = paper[part] + share * (ink[part] - paper[part]);
+    }
+    units.data[4 * at + 3] = 255;
+  });
+  const { width, height } = units;
+  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+  canvas.getContext("2d").putImageData(units, 0, 0);
+  return canvas;
 }

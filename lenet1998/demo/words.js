@@ -40,6 +40,14 @@ export function verdict(network, reading) {
   return `Reads ${best}, at a penalty of ${first}. ${others}`;
 }
 
+/** Of a reading of `readNumber`. */
+export function verdictOfNumber(reading) {
+  if (!reading) return "Nothing drawn.";
+  const path = `the best path has a penalty of ${number(reading.penalty, 1)}.`;
+  const digits = reading.digits.map(({ digit }) => digit).join("");
+  return digits ? `Reads ${digits}; ${path}` : `No digit: all is a gap; ${path}`;
+}
+
 /** How a unit came to its state. */
 export function story(layer, { map, row, column }, state, { blocks, bias }) {
   const place = layer.side > 1 ? `map ${map}, row ${row}, column ${column}` : `unit ${map}`;

@@ -16,7 +16,8 @@ from lenet1998.reading.sheet import OVERVIEW, find_page
 
 __all__ = ["Line", "find_line"]
 
-_SPECK = 0.2  # of the height of a line's marks: what is smaller is none
+SPECK = 0.2  # of the height of a line's marks: what is smaller is none
+OFF_LINE = 0.75  # of that height, between their middles: what is farther off is none
 _WIDEST_PART = 6  # times its height, of a line that is looked at at once
 
 
@@ -136,8 +137,8 @@ def _line(ink: Pixels) -> tuple[Mask, float]:
     tall = float((bottom - top)[order][min(half, count - 1)])
     of_rows = ndimage.uniform_filter1d((ink * np.r_[0, mass > 0][labels]).sum(1), max(1, int(tall)))
     centre = of_rows.argmax() + 0.5
-    near = np.abs((top + bottom) / 2 - centre) < 0.75 * tall
-    kept = near & (mass > 0) & (sides > _SPECK * tall)
+    near = np.abs((top + bottom) / 2 - centre) < OFF_LINE * tall
+    kept = near & (mass > 0) & (sides > SPECK * tall)
     if not kept.any():
         raise NoDigitError
     return ndimage.binary_dilation(np.r_[False, kept][labels], np.ones((3, 3))), tall

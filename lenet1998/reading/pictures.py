@@ -31,7 +31,7 @@ AnyPicture: TypeAlias = _Encoded | Image.Image | npt.NDArray[np.generic] | Tenso
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "PPM", "TIFF", "WEBP", "JPEG2000", "AVIF")
 """What is opened, whatever the name says: of Pillow's others one starts a program (EPS)."""
 
-_BESIDE = 14  # columns of background beside a line, so that an output has its first digit inside
+BESIDE = 14  # columns of background beside a line, so that an output has its first digit inside
 _LARGEST = 2**28  # bytes that are taken from an open file, which may be a pipe without an end
 
 
@@ -146,8 +146,8 @@ def _with_margins(ink: Tensor, name: str) -> tuple[Tensor, Callable[[float], flo
     if not len(columns):
         raise NothingToRead(f"{name}: nothing stands out from the background")
     first, last = int(columns[0]), int(columns[-1]) + 1
-    inked = pad(ink[:, first:last], (_BESIDE, _BESIDE + (last - first) % 2))
-    return BACKGROUND + (INK - BACKGROUND) * inked[None, None], lambda x: x - _BESIDE + first
+    inked = pad(ink[:, first:last], (BESIDE, BESIDE + (last - first) % 2))
+    return BACKGROUND + (INK - BACKGROUND) * inked[None, None], lambda x: x - BESIDE + first
 
 
 def _if_line(picture: Image.Image) -> npt.NDArray[np.float32] | None:
