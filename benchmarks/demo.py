@@ -1,7 +1,8 @@
 """The page of `lenet1998 demo` on MNIST's digits, redrawn as strokes at any place and size.
 
 `uv run python -m benchmarks.demo` prints how many of the first 1,000 test digits it misreads: as
-they are, redrawn in the middle of its paper, and redrawn at random places and sizes. It also takes
+they are, redrawn in the middle of its paper, and redrawn at random places and sizes; how many
+numbers of five of them it reads, redrawn on its wide paper; and how long it takes. It also takes
 the picture of the page that the README shows, `demo.png`. Needs MNIST and a Chromium, as the
 page's tests do.
 """
@@ -20,7 +21,7 @@ from PIL import Image
 from scipy import ndimage
 
 from lenet1998.data import load_dataset
-from lenet1998.demo.page import mnist_digits, page
+from lenet1998.demo.page import LINE_ASPECT, PEN, mnist_digits, page
 
 PICTURE = Path(__file__).with_name("demo.png")
 
@@ -89,6 +90,61 @@ def placed(strokes: Strokes, generator: np.random.Generator) -> Strokes:
     ]
 
 
+def in_a_row(drawn: list[Strokes], gaps: npt.NDArray[np.int64]) -> Strokes:
+    """Digits of `strokes_of` side by side on the wide paper, so many of MNIST's pixels apart."""
+    pixel = GRID / 28
+    strokes: Strokes = []
+    right = 0.0
+    for digit, gap in zip(drawn, gaps, strict=True):
+        points = np.concatenate([np.array(stroke) for stroke in digit])
+        move = right - points[:, 0].min()
+        strokes += [[[round(x + move), y] for x, y in stroke] for stroke in digit]
+        right = points[:, 0].max() + move + (gap + PEN) * pixel
+    shrink = 0.9 * GRID / max(right, LINE_ASPECT * GRID)
+    return [[[round(value * shrink) + 100 for value in point] for point in s] for s in strokes]
+
+
+READ_NUMBERS = """(drawings) => drawings.map((strokes) => {
+  const { line, fieldOfNumber, readNumber, pen, sizes } = lenet1998;
+  const { levels } = fieldOfNumber(strokes, pen, sizes);
+  return readNumber(line.network, levels, sizes).digits.map(({ digit }) => digit).join("");
+})"""
+
+
+def share_of_numbers(tab: Any, drawn: list[Strokes], labels: npt.NDArray[np.int64]) -> float:
+    """Percent that is read right of numbers of five digits, each 2 to 6 pixels from the next."""
+    generator = np.random.default_rng(1)
+    numbers = [range(at, at + 5) for at in range(0, len(drawn) - 4, 5)]
+    rows = [in_a_row([drawn[at] for at in which], generator.integers(2, 7, 5)) for which in numbers]
+    read = [
+        text
+        for at in range(0, len(rows), 50)
+        for text in tab.evaluate(READ_NUMBERS, rows[at : at + 50])
+    ]
+    right = ["".join(str(labels[at]) for at in which) for which in numbers]
+    return 100 * float(np.mean([one == other for one, other in zip(read, right, strict=True)]))
+
+
+TIMES = """() => {
+  const { networks, inputOf, read, example, line } = lenet1998;
+  const times = (work) => {
+    const all = Array.from({ length: 100 }, () => {
+      const start = performance.now();
+      work();
+      return performance.now() - start;
+    }).sort((one, other) => one - other);
+    return [all[0], all[50]];
+  };
+  const drawing = { strokes: example(8), pixels: null };
+  const input = inputOf(drawing);
+  return {
+    "input from strokes": times(() => inputOf(drawing)),
+    "one network's forward pass": times(() => read(networks[0], input)),
+    [`a number of ${line.reading.digits.length} digits`]: times(() => line.read()),
+  };
+}"""
+
+
 READ = """(drawings) => drawings.map(({ strokes, pixels }) => lenet1998.networks.map((network) =>
   lenet1998.read(network, lenet1998.inputOf({ strokes, pixels })).best))"""
 
@@ -132,6 +188,11 @@ def main() -> None:
             wrong = 100 * (answers(tab, these) != labels).mean(0)
             errors = (f"{name} {one:.1f} %" for name, one in zip(names, wrong, strict=True))
             print(f"{what}: {', '.join(errors)}")
+        share = share_of_numbers(tab, drawn, labels[:, 0])
+        print(f"numbers of five, redrawn: {share:.1f} % read right")
+        tab.click("#line-examples button >> nth=1")
+        for what, (least, median) in tab.evaluate(TIMES).items():
+            print(f"{what}: {least:.1f} ms at best, median {median:.1f} ms")
         browser.close()
 
 

@@ -753,6 +753,25 @@ def test_specks_and_what_is_off_the_line_are_no_part_of_a_number(opened):
     assert said(tab) != "Nothing drawn."
 
 
+def test_a_digit_may_be_drawn_in_parts_that_hardly_touch(opened):
+    """A 9 as a ring and a stick at its edge: it is as high as the stick, not as most of its ink."""
+    tab = opened()
+    turn = np.linspace(0, 2 * np.pi, 30)
+    for at in range(3):
+        ring = np.array([(700 + 700 * at, 450)]) + 150 * np.stack([np.cos(turn), np.sin(turn)], 1)
+        stick = [(860 + 700 * at, 320), (850 + 700 * at, 900)]
+        draw(tab, [ring.tolist(), stick], on="#line-paper")
+    assert said(tab).startswith("Reads 999;")
+    rows = tab.evaluate(
+        """() => {
+          const levels = lenet1998.line.reading.states[0], wide = levels.length / 32;
+          return [...Array(32).keys()].filter((row) =>
+            levels.slice(row * wide, (row + 1) * wide).some((level) => level > 0.5)).length;
+        }"""
+    )
+    assert rows == pytest.approx(field.BOX, abs=2)
+
+
 def test_digits_as_low_as_dashes_are_not_enlarged(opened):
     """A row of dashes has no height: the field must not grow with what it would be enlarged to."""
     tab = opened()

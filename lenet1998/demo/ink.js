@@ -55,30 +55,35 @@ function traced(strokes, { left, top, scale, radius, width, height }) {
  * @returns {{picture: Picture, pixel: number, left: number}} of pixels so large on the grid of the
  *   drawing, the first of them at `left`
  */
-export function rasteriseLine(strokes, { closeUp, pen, least, speck, offLine }, { field, box }) {
-  const marks = marksOf(strokes);
+export function rasteriseLine(strokes, pens, { field, box }) {
+  const { closeUp, pen, drawn, least, speck, offLine } = pens;
+  const marks = marksOf(strokes, drawn);
   const extent = Math.max(least, ofMostInk(marks, ({ top, bottom }) => bottom - top));
   const tall = extent / (1 - pen);
   const line = ofMostInk(marks, middle);
   const isPart = (mark) =>
     Math.abs(middle(mark) - line) < offLine * tall &&
     Math.max(mark.right - mark.left, mark.bottom - mark.top) + pen * tall > speck * tall;
-  const kept = marks.filter(isPart).flatMap((mark) => mark.strokes);
-  const { left, right, ...rows } = boxOf(kept.length ? kept : strokes);
+  const parts = marks.filter(isPart).flatMap((mark) => mark.strokes);
+  const kept = parts.length ? parts : strokes;
+  const { left, right, ...rows } = boxOf(kept);
   const [scale, radius, fine] = [closeUp / tall, (closeUp * pen) / 2, closeUp / box];
   const width = fine * Math.ceil(((right - left) * scale + 2 * radius) / fine);
   const height = fine * field;
   const top = middle(rows) - (height / 2 - radius) / scale;
-  const picture = traced(kept.length ? kept : strokes, { left, top, scale, radius, width, height });
+  const picture = traced(kept, { left, top, scale, radius, width, height });
   return { picture, pixel: 1 / scale, left: left - radius / scale };
 }
 
-/** Strokes together that stand above one another, by half of the narrower one, not far apart. */
-function marksOf(strokes) {
+/**
+ * Strokes together that stand above one another, by half of the narrower one, not far apart: as
+ * they are drawn on the paper, by a pen so wide.
+ */
+function marksOf(strokes, drawn) {
   const marks = [];
   for (const stroke of strokes) {
     let mark = { strokes: [stroke], ...boxOf([stroke]) };
-    for (const other of marks.filter((each) => areAbove(each, mark))) {
+    for (const other of marks.filter((each) => areAbove(each, mark, drawn))) {
       marks.splice(marks.indexOf(other), 1);
       const all = [...other.strokes, ...mark.strokes];
       mark = { strokes: all, ...boxOf(all) };
@@ -88,12 +93,11 @@ function marksOf(strokes) {
   return marks;
 }
 
-function areAbove(one, other) {
+function areAbove(one, other, drawn) {
   const sizes = (from, to) => [one[to] - one[from], other[to] - other[from]];
   const shared = (from, to) => Math.min(one[to], other[to]) - Math.max(one[from], other[from]);
-  const across = shared("left", "right");
-  const isNear = -2 * shared("top", "bottom") <= Math.max(...sizes("top", "bottom"));
-  return isNear && across >= 0 && 2 * across >= Math.min(...sizes("left", "right"));
+  const isNear = -2 * shared("top", "bottom") <= Math.max(...sizes("top", "bottom")) + drawn;
+  return isNear && 2 * shared("left", "right") + drawn >= Math.min(...sizes("left", "right"));
 }
 
 const middle = ({ top, bottom }) => (top + bottom) / 2;

@@ -3,7 +3,7 @@
 import { find } from "./dom.js";
 import { alongField } from "./network.js";
 import { fieldOfNumber, readNumber } from "./number.js";
-import { Paper } from "./paper.js";
+import { PEN, Paper } from "./paper.js";
 import { paintStrip } from "./strip.js";
 import { number, verdictOfNumber } from "./words.js";
 
@@ -20,7 +20,8 @@ export class Line {
     this.network = alongField(network);
     this.paper = new Paper(find("#line-paper"), high, on);
     this.data = data;
-    this.data.pen.least = high / 8; // lower digits are drawn as small as they are
+    // Digits lower than an eighth of the paper are drawn as small as they are.
+    Object.assign(data.pen, { drawn: PEN * high, least: high / 8 });
   }
 
   get verdict() {

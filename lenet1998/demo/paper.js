@@ -3,7 +3,7 @@
 import { GRID, MOST_POINTS, countPoints } from "./strokes.js";
 
 /** Of a paper's height: the pen on the screen, a step of the keys, what a stroke's point is worth. */
-const PEN = 1 / 22;
+export const PEN = 1 / 22;
 const STEP = 1 / 40;
 const NEAR = 1 / 150;
 
