@@ -772,6 +772,22 @@ def test_a_digit_may_be_drawn_in_parts_that_hardly_touch(opened):
     assert rows == pytest.approx(field.BOX, abs=2)
 
 
+def test_any_strokes_have_an_answer(opened):
+    tab, generator = opened(), np.random.default_rng(0)
+    for count in (*range(1, 40), 3000):
+        spread = generator.uniform(0.01, 1, 2) ** 2 * (GRID, GRID // LINE_ASPECT)
+        points = generator.uniform(0, spread, (count, 2)).astype(int).tolist()
+        sizes = generator.integers(1, 5, count)
+        ends = sizes.cumsum()
+        strokes = [points[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+        strokes = [stroke for stroke in strokes if stroke]
+        tab.evaluate("strokes => lenet1998.line.paper.show(strokes)", strokes)
+        assert re.match(r"(Reads \d+;|No digit: )", said(tab))
+    tab.click("#line-clear")
+    draw(tab, [[(20, 20)], [(4000, 1300)]], on="#line-paper")  # neither is in the row of the other
+    assert said(tab) == "No digit: nothing stands in a row."
+
+
 def test_digits_as_low_as_dashes_are_not_enlarged(opened):
     """A row of dashes has no height: the field must not grow with what it would be enlarged to."""
     tab = opened()

@@ -121,7 +121,7 @@ function ofMostInk(marks, what) {
 /**
  * A field of what `rasteriseLine` draws, with as much background beside it as `read_line` leaves.
  *
- * @returns {{levels: Float64Array, first: number}} 32 rows, and its column where the picture begins
+ * @returns {{levels: Float64Array, first: number}} 32 rows, and its column where the picture begins; null where the picture has no ink
  */
 export function toField({ ink, width }, { closeUp }, { field, box, background, ink: full, beside }) {
   const fine = closeUp / box;
@@ -132,6 +132,7 @@ export function toField({ ink, width }, { closeUp }, { field, box, background, i
     for (let column = 0; column < width; column++) means[row + Math.floor(column / fine)] += ink[at++];
   }
   const darkest = means.reduce((most, level) => Math.max(most, level), 0);
+  if (!darkest) return null;
   let [first, last] = [wide, 0];
   means.forEach((level, at) => {
     if (level <= 0.01 * darkest) return;

@@ -25,14 +25,13 @@ export class Line {
   }
 
   get verdict() {
-    return verdictOfNumber(this.reading);
+    return verdictOfNumber(this.reading, this.paper.isEmpty);
   }
 
   read() {
     const [{ strokes }, { pen, sizes }] = [this.paper, this.data];
-    if (!strokes.length) return (this.reading = null);
-    const { levels, x } = fieldOfNumber(strokes, pen, sizes);
-    return (this.reading = { ...readNumber(this.network, levels, sizes), x });
+    const field = strokes.length ? fieldOfNumber(strokes, pen, sizes) : null;
+    this.reading = field && { ...readNumber(this.network, field.levels, sizes), x: field.x };
   }
 
   show(colours) {

@@ -4,13 +4,16 @@ import { forward } from "./network.js";
 import { rasteriseLine, toField } from "./ink.js";
 
 /**
- * The field of what is drawn, and where on the grid of the drawing a column of it lies.
+ * The field of what is drawn, and where on the grid of the drawing a column of it lies; null where
+ * what is drawn is too high and too hollow for a row of digits.
  *
  * @param {Stroke[]} strokes at least one
  */
 export function fieldOfNumber(strokes, pen, sizes) {
   const { picture, pixel, left } = rasteriseLine(strokes, pen, sizes);
-  const { levels, first } = toField(picture, pen, sizes);
+  const field = toField(picture, pen, sizes);
+  if (!field) return null;
+  const { levels, first } = field;
   const wide = (pixel * pen.closeUp) / sizes.box;
   return { levels, x: (column) => left + (column - first + 0.5) * wide };
 }

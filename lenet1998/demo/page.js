@@ -1,7 +1,7 @@
 /** The page: what is drawn is read by every network, and shown. */
 
 import { find } from "./dom.js";
-import { forward, fromBase64, inputsOf, read, unpack } from "./network.js";
+import { fromBase64, inputsOf, read, unpack } from "./network.js";
 import { normalise, rasterise, rasteriseLine, toInput } from "./ink.js";
 import { GRID, decode, encode } from "./strokes.js";
 import { example, exampleOf } from "./examples.js";
@@ -299,5 +299,5 @@ restore();
 /** For the console: `lenet1998.read(lenet1998.networks[0], lenet1998.inputOf({ strokes }))`. */
 globalThis.lenet1998 = {
   ...{ networks, sizes, pen, paper, line, example, exampleOf },
-  ...{ forward, rasteriseLine, inputOf, rasterise, normalise, read, inputsOf, fieldOfNumber, readNumber },
+  ...{ rasteriseLine, inputOf, rasterise, normalise, read, inputsOf, fieldOfNumber, readNumber },
 };

@@ -41,8 +41,9 @@ export function verdict(network, reading) {
 }
 
 /** Of a reading of `readNumber`. */
-export function verdictOfNumber(reading) {
-  if (!reading) return "Nothing drawn.";
+export function verdictOfNumber(reading, isEmpty) {
+  if (isEmpty) return "Nothing drawn.";
+  if (!reading) return "No digit: nothing stands in a row.";
   const path = `the best path has a penalty of ${number(reading.penalty, 1)}.`;
   const digits = reading.digits.map(({ digit }) => digit).join("");
   return digits ? `Reads ${digits}; ${path}` : `No digit: all is a gap; ${path}`;
