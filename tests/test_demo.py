@@ -643,11 +643,11 @@ FIELDS = (
 
 
 @pytest.mark.parametrize(
-    ("digits", "gaps"), [(1, (0, 0)), (2, (-3, -3)), (5, (0, 0)), (5, (2, 6)), (12, (-1, 4))]
+    ("count", "gaps"), [(1, (0, 0)), (2, (-3, -3)), (5, (0, 0)), (5, (2, 6)), (12, (-1, 4))]
 )
-def test_fields_of_digits_get_pythons_numbers(opened, mnist, digits, gaps):
+def test_fields_of_digits_get_pythons_numbers(opened, mnist, count, gaps):
     tab, net = opened(), load(BEST[0])
-    drawn = StringsOf(digits, gaps).draw(12, 7, mnist.test_images, mnist.test_labels)
+    drawn = StringsOf(count, gaps).draw(12, 7, mnist.test_images, mnist.test_labels)
     for string in drawn.fields:
         field, x_of = read_line(string)
         got = tab.evaluate(FIELDS, base64.b64encode(field.numpy().tobytes()).decode())
