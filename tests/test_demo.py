@@ -106,6 +106,7 @@ def test_what_the_page_shows_is_the_packages(whole):
         assert table == ([list(row) for row in TABLE_I] if isinstance(net, LeNet5Classic) else None)
     assert [network["name"] for network in data["networks"]] == list(DIGIT_NETWORKS)
     assert data["line"]["name"] == NETWORKS[-1] == BEST[0]
+    assert data["line"]["rubbish"] == load(BEST[0]).rubbish
 
 
 def test_the_gallery_holds_the_digits_of_fig_8(digits):
@@ -632,25 +633,32 @@ def test_the_gallery_shows_what_1998_misread(opened, digits):
 
 
 FIELDS = (
-    """(blob) => {
+    """([blob, rubbish]) => {
   const bytes = Uint8Array.from(atob(blob), (letter) => letter.charCodeAt(0));
   const { line, readNumber, sizes } = lenet1998;
   const { penalties, digits, penalty, states } = readNumber(
-    line.network, Float64Array.from(new Float32Array(bytes.buffer)), sizes);"""
+    { ...line.network, rubbish }, Float64Array.from(new Float32Array(bytes.buffer)), sizes);"""
     + PACKED
     + "return { penalties: packed(penalties), digits, penalty, f6: states.at(-2).length / 84 }; }"
 )
 
 
 @pytest.mark.parametrize(
-    ("count", "gaps"), [(1, (0, 0)), (2, (-3, -3)), (5, (0, 0)), (5, (2, 6)), (12, (-1, 4))]
+    ("count", "gaps", "j"),
+    [
+        *((1, (0, 0), 100), (2, (-3, -3), 100), (5, (0, 0), 100), (12, (-1, 4), 100)),
+        (5, (2, 6), 30),  # so that the rubbish class takes what is no sure digit
+    ],
 )
-def test_fields_of_digits_get_pythons_numbers(opened, mnist, count, gaps):
+def test_fields_of_digits_get_pythons_numbers(opened, mnist, count, gaps, j):
     tab, net = opened(), load(BEST[0])
+    assert net.j == 100
+    net.j = j
     drawn = StringsOf(count, gaps).draw(12, 7, mnist.test_images, mnist.test_labels)
     for string in drawn.fields:
         field, x_of = read_line(string)
-        got = tab.evaluate(FIELDS, base64.b64encode(field.numpy().tobytes()).decode())
+        blob = base64.b64encode(field.numpy().tobytes()).decode()
+        got = tab.evaluate(FIELDS, [blob, net.rubbish])
         expected, reading = Outputs.of(net, field), read_number(string, net)
         penalties = unpacked(got["penalties"]).view(expected.penalties.shape)
         torch.testing.assert_close(penalties, expected.penalties, rtol=1e-4, atol=0)
@@ -666,7 +674,7 @@ def test_fields_of_digits_get_pythons_numbers(opened, mnist, count, gaps):
 def test_a_field_that_is_blank_all_along_spells_nothing(opened):
     tab = opened()
     blank = np.full((32, 64), field.BACKGROUND, np.float32)
-    got = tab.evaluate(FIELDS, base64.b64encode(blank.tobytes()).decode())
+    got = tab.evaluate(FIELDS, [base64.b64encode(blank.tobytes()).decode(), -100])
     assert got["digits"] == []
 
 
