@@ -106,8 +106,8 @@ def in_a_row(drawn: list[Strokes], gaps: npt.NDArray[np.int64]) -> Strokes:
 
 READ_NUMBERS = """(drawings) => drawings.map((strokes) => {
   const { line, fieldOfNumber, readNumber, pen, sizes } = lenet1998;
-  const { levels } = fieldOfNumber(strokes, pen, sizes);
-  return readNumber(line.network, levels, sizes).digits.map(({ digit }) => digit).join("");
+  const { digits } = readNumber(line.network, fieldOfNumber(strokes, pen, sizes), sizes);
+  return digits.map(({ digit }) => digit).join("");
 })"""
 
 

@@ -52,8 +52,7 @@ function traced(strokes, { left, top, scale, radius, width, height }) {
  * strokes that stand above one another, and what is lower than `least` is not enlarged to a digit.
  *
  * @param {Stroke[]} strokes at least one
- * @returns {{picture: Picture, pixel: number, left: number}} of pixels so large on the grid of the
- *   drawing, the first of them at `left`
+ * @returns {Picture}
  */
 export function rasteriseLine(strokes, pens, { field, box }) {
   const { closeUp, pen, drawn, least, speck, offLine } = pens;
@@ -71,8 +70,7 @@ export function rasteriseLine(strokes, pens, { field, box }) {
   const width = fine * Math.ceil(((right - left) * scale + 2 * radius) / fine);
   const height = fine * field;
   const top = middle(rows) - (height / 2 - radius) / scale;
-  const picture = traced(kept, { left, top, scale, radius, width, height });
-  return { picture, pixel: 1 / scale, left: left - radius / scale };
+  return traced(kept, { left, top, scale, radius, width, height });
 }
 
 /**
@@ -121,7 +119,7 @@ function ofMostInk(marks, what) {
 /**
  * A field of what `rasteriseLine` draws, with as much background beside it as `read_line` leaves.
  *
- * @returns {{levels: Float64Array, first: number}} 32 rows, and its column where the picture begins; null where the picture has no ink
+ * @returns {?Float64Array} 32 rows; null where the picture has no ink
  */
 export function toField({ ink, width }, { closeUp }, { field, box, background, ink: full, beside }) {
   const fine = closeUp / box;
@@ -147,7 +145,7 @@ export function toField({ ink, width }, { closeUp }, { field, box, background, i
       levels[row * columns + beside + column - first] += (full - background) * share;
     }
   }
-  return { levels, first: beside - first };
+  return levels;
 }
 
 /** A straight piece of a stroke, with round ends and an edge one pixel soft. */

@@ -31,7 +31,7 @@ export class Line {
   read() {
     const [{ strokes }, { pen, sizes }] = [this.paper, this.data];
     const field = strokes.length ? fieldOfNumber(strokes, pen, sizes) : null;
-    this.reading = field && { ...readNumber(this.network, field.levels, sizes), x: field.x };
+    this.reading = field && readNumber(this.network, field, sizes);
   }
 
   show(colours) {

@@ -3,19 +3,9 @@
 import { forward } from "./network.js";
 import { rasteriseLine, toField } from "./ink.js";
 
-/**
- * The field of what is drawn, and where on the grid of the drawing a column of it lies; null where
- * what is drawn is too high and too hollow for a row of digits.
- *
- * @param {Stroke[]} strokes at least one
- */
+/** The field of strokes, at least one; null where they stand in no row. */
 export function fieldOfNumber(strokes, pen, sizes) {
-  const { picture, pixel, left } = rasteriseLine(strokes, pen, sizes);
-  const field = toField(picture, pen, sizes);
-  if (!field) return null;
-  const { levels, first } = field;
-  const wide = (pixel * pen.closeUp) / sizes.box;
-  return { levels, x: (column) => left + (column - first + 0.5) * wide };
+  return toField(rasteriseLine(strokes, pen, sizes), pen, sizes);
 }
 
 /**
