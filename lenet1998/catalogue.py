@@ -31,6 +31,7 @@ class Entry:
     # whose error `evidence.facts` has; None where nothing was published.
     published: float | str | None = None
     compared: bool = False  # whether `lenet1998 compare` takes it up by itself
+    seed: int | None = None  # of the packaged run; None for the one of median test error
 
     @property
     def kind(self) -> type[Network]:
@@ -77,7 +78,9 @@ _ENTRIES = (
     Entry("lenet5-strings", _CLASSIC, "paper-strings",
           "learnt between other digits, with a class for blanks"),
     Entry("lenet5-strings-global", _CLASSIC, "strings-global",
-          "the same, learnt further on whole strings"),
+          "the same, learnt further on whole strings", seed=0),
+    Entry("lenet5-strings-second", _CLASSIC, "strings-global",
+          "as well, from another seed: the two read numbers together", seed=1),
     Entry("lenet5-modern", "modern:LeNet5Modern", "modern",
           "LeNet-5 as one would write it today", compared=True),
     _tutorial("tutorial-average-pooling", "AveragePoolingNet",

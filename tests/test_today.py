@@ -153,6 +153,18 @@ def test_package_takes_the_median_run_and_all_errors(trained, tmp_path, monkeypa
         assert file.read_bytes() == (run_folder(folder, run.recipe) / WEIGHTS).read_bytes()
 
 
+def test_package_takes_the_run_of_the_seed_that_an_entry_has(trained, tmp_path, monkeypatch):
+    for part in ("weights", "evidence"):
+        (tmp_path / part).mkdir()
+    entry = replace(catalogue.find(TUTORIAL), seed=1)
+    monkeypatch.setitem(catalogue.NETWORKS, TUTORIAL, entry)
+    package(trained[0], [TUTORIAL], tmp_path)
+    monkeypatch.setattr(today.resources, "files", lambda package: tmp_path)
+    assert packaged_errors()[TUTORIAL].seeds == (1,)
+    origin = read_origin(tmp_path / "weights" / f"{TUTORIAL}.safetensors")
+    assert origin.recipe["seed"] == 1
+
+
 @pytest.mark.parametrize("name", packaged_errors())
 def test_packaged_network_is_the_median_of_the_packaged_seeds(name):
     origin, errors = read_origin(name), packaged_errors()[name]

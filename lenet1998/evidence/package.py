@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from lenet1998 import catalogue
 from lenet1998.evidence.today import SeedErrors, packaged_errors
 from lenet1998.files import write_atomically
 from lenet1998.learning.presets import recipe_for
@@ -37,14 +38,21 @@ def finished_runs(folder: Path, name: str) -> list[Run]:
     return sorted(finished, key=lambda run: run.recipe.seed)
 
 
+def _for_package(folder: Path, name: str) -> list[Run]:
+    """Its finished runs; only that of its own seed, where it has one."""
+    seed = catalogue.find(name).seed
+    return [run for run in finished_runs(folder, name) if seed in (None, run.recipe.seed)]
+
+
 def package(folder: Path, names: Sequence[str], into: Path | None = None) -> None:
     """Put finished runs into the package, or into another folder with `weights` and `evidence`.
 
-    Of each network the run of median test error, its file as it is, and the errors of all seeds:
-    the test set chooses nothing but this median. Raises as `finished_runs`, and writes nothing.
+    Of each network the run of median test error, or of its own seed, its file as it is, and the
+    errors of all seeds: the test set chooses nothing but this median. Raises as `finished_runs`,
+    and writes nothing.
     """
     root = into or Path(str(resources.files("lenet1998")))
-    runs = {name: finished_runs(folder, name) for name in names}
+    runs = {name: _for_package(folder, name) for name in names}
     errors = packaged_errors()
     for name, of_network in runs.items():
         errors[name] = SeedErrors.of(of_network)

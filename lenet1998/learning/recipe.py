@@ -363,15 +363,15 @@ class StringRecipe(TrainingRecipe):
     name: str = "strings"
     start: str = "lenet5-strings"
     j: float = 100.0
-    rate: float = 0.005
+    rate: float = 0.003
     batch_size: int = 32
     strings: int = 6400
-    passes: int = 30
+    passes: int = 420
     every: int = 2
-    digits: tuple[int, int] = (2, 6)
-    gaps: tuple[int, int] = (-4, 6)
-    distortions: Distortions = field(default_factory=lambda: LEANING.narrowed(0.5))
-    slant: float = 0.1
+    digits: tuple[int, int] = (1, 6)
+    gaps: tuple[int, int] = (-5, 6)
+    distortions: Distortions = field(default_factory=lambda: LEANING.narrowed(0.33))
+    slant: float = 0.05
     disturbed: float = 0.05
 
     def __post_init__(self) -> None:
