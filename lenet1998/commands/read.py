@@ -66,7 +66,7 @@ def read(
         Failure: for a network that reads no numbers.
     """
     try:
-        net = number.default_network() if weights is None else number.checked(load(weights))
+        nets = number.default_networks() if weights is None else (number.checked(load(weights)),)
     except number.NoNumbersError as error:
         raise Failure(str(error)) from error
     draw = None if folder is None else Drawings(folder, "read")
@@ -77,7 +77,7 @@ def read(
     rows: list[NumberRow] = []
     with suppress(KeyboardInterrupt), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of what it reads all the same
-        for row, outputs in number.read_each(images, net, grammar=strings, n_best=n_best):
+        for row, outputs in number.read_each(images, nets, grammar=strings, n_best=n_best):
             rows.append(row)
             if on_read is not None:
                 on_read(row)
@@ -85,7 +85,7 @@ def read(
                 from lenet1998.report.views import line_of_outputs  # Matplotlib is slow to import
 
                 line = line_of_outputs(
-                    outputs.field, outputs.states[::2], outputs.penalties, net.characters,
+                    outputs.field, outputs.states[::2], outputs.penalties, nets[0].characters,
                     outputs.spelt,
                 )  # fmt: skip
                 draw(row["image"], line)

@@ -12,9 +12,9 @@ from lenet1998.codes import DIGITS
 from lenet1998.data import Dataset
 from lenet1998.data.strings import BLANK, StringsOf
 from lenet1998.evidence.experiment import Experiment, Runs
-from lenet1998.evidence.strings import COMPONENTS, CUTS, PROBABLE, VITERBI, readers
+from lenet1998.evidence.strings import COMPONENTS, CUTS, READ, VITERBI, readers
 from lenet1998.reading.grammar import any_number
-from lenet1998.reading.number import Outputs, default_network, most_probable
+from lenet1998.reading.number import Outputs, default_networks, most_probable
 from lenet1998.report import plots
 from lenet1998.report.sections import Conclusion, Plot, Section, Table
 from lenet1998.report.views import line_of_outputs
@@ -29,7 +29,7 @@ KINDS = {
     "struck through": StringsOf(1, (0, 4), lines=1),
     "noise": StringsOf(1, (0, 4), noise=0.1),
 }
-SHOWN = (COMPONENTS, CUTS, VITERBI, PROBABLE)
+SHOWN = (COMPONENTS, CUTS, VITERBI, READ)
 
 _SEED = 0  # no other was looked at
 
@@ -51,8 +51,8 @@ class Line:
 
 
 def _measure_line(runs: Runs, dataset: Dataset) -> Line:
-    net, field = default_network(), _field(LINE, KINDS["apart"], dataset)
-    outputs = Outputs.of(net, field)
+    field = _field(LINE, KINDS["apart"], dataset)
+    outputs = Outputs.of(default_networks(), field)
     ((path, _),) = most_probable(outputs.logs, any_number())
     states, penalties = _rounded(outputs.states[::2]), _rounded(outputs.penalties)
     return Line(states, penalties, replace(outputs, path=path).spelt)
@@ -121,7 +121,7 @@ def _present_strings(values: Answers, dataset: Dataset) -> Section:
         "Fig. 26 shows four strings that the network reads: 540, 1114, 678 and 3514, with digits "
         "that touch, are broken or struck through. Here they stand in "
         f"{dataset.name}'s test digits, the first that one seed draws, in {len(values.read)} ways. "
-        f"Of these {count}, {right[PROBABLE]} are read right in the end, "
+        f"Of these {count}, {right[READ]} are read right in the end, "
         f"{right[VITERBI]} before global training, {right[COMPONENTS]} by {COMPONENTS}, "
         f"{right[CUTS]} by {CUTS}. "
         "So few strings measure nothing: the section on strings has the rates.",
@@ -148,7 +148,7 @@ def _strings_figure(values: Answers, dataset: Dataset) -> Figure:
             field = _field(text, KINDS[kind], dataset)[0, 0]
             x, wide = 3 + place * pitch, min(pitch - 2, tall * field.shape[1] / field.shape[0])
             plots.tile(page, field, x, top + 8, wide, wide * field.shape[0] / field.shape[1])
-            answer = answers[PROBABLE] or "–"
+            answer = answers[READ] or "–"
             plots.note(page, x + wide / 2, top + tall + 11, answer, chosen=answer != text)
     return figure
 

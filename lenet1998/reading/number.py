@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from lenet1998 import catalogue
 from lenet1998.codes import DIGITS
 from lenet1998.data.field import BACKGROUND, FIELD
 from lenet1998.data.strings import BLANK
@@ -33,13 +32,13 @@ __all__ = ["EVERY", "Alternative", "Digit", "NumberReading", "NumberRow", "read"
 EVERY = 2
 """Pixels from one output of the network to the next."""
 
-BEST = ("lenet5-strings-global", "lenet5-strings")
-"""The networks that read numbers, the better first."""
+READERS = ("lenet5-strings-global", "lenet5-strings-second")
+"""The networks that read numbers together where none is given."""
 
 _AT_ONCE = 500  # outputs that are computed together: a field of 1,030 pixels
 _CANDIDATES = 6  # strings, by their best paths, of which the most probable is the answer
 _PIECE = 50  # characters
-_MOVES = ((0, 0), (1, 0), (0, 1), (0, -1))  # to the right and down, in pixels
+_SHIFTS = (0, 1)  # of the field to the right, in pixels: outputs lie every 2
 
 
 class NoNumbersError(ValueError):
@@ -73,8 +72,8 @@ class NumberReading:
         penalty: of the text's best path: the sum over the outputs of -log of the posterior that
             each has for what the path takes it for, so that 0 is certain. None without a text.
         probability: of the text: all paths that spell it, of all that the grammar allows; the
-            geometric mean over the picture as it is and moved by a pixel to the right, up and down.
-            The most probable text is the answer. None without one.
+            geometric mean over the networks, each on the picture as it is and moved by a pixel. The
+            most probable text is the answer. None without one.
         digits: from the left, without what the grammar puts between.
         alternatives: the next most probable strings, the most probable first.
     """
@@ -100,14 +99,14 @@ class NumberRow(TypedDict):
 
 @dataclass(frozen=True)
 class Outputs:
-    """What the network puts out along a field.
+    """What networks put out along a field.
 
     Attributes:
         field: `(1, 1, 32, W)`.
-        states: of F6, `(outputs, 84)`.
-        penalties: `(classes, outputs)`.
-        logs: log posteriors, `(4, outputs, classes)`, the gap last: of the field as it is, and
-            moved by a pixel to the right, down and up.
+        states: of the first network's F6, `(outputs, 84)`.
+        penalties: of the first network, `(classes, outputs)`.
+        logs: log posteriors, `(views, outputs, classes)`, the gap last: of each network two views,
+            of the field as it is and moved to the right by a pixel.
         path: of the answer; None where there is none.
     """
 
@@ -124,26 +123,34 @@ class Outputs:
         return [(one, *span) for one, span in zip(path.text, path.spans, strict=True)]
 
     @classmethod
-    def of(cls, net: LeNet5Classic, field: Tensor) -> Outputs:
+    def of(cls, nets: Sequence[LeNet5Classic], field: Tensor) -> Outputs:
         """In windows of the field, so that the maps of one that is however wide stay small."""
-        moved = torch.cat([_moved(field, *move) for move in _MOVES])
-        places = (field.shape[-1] - FIELD) // EVERY + 1
+        width = field.shape[-1]
+        views = [pad(field, (shift, 0), value=BACKGROUND)[..., :width] for shift in _SHIFTS]
+        of_nets = [cls._of_one(net, torch.cat(views)) for net in nets]
+        states, penalties, _ = of_nets[0]
+        logs = torch.cat([logs for *_, logs in of_nets]).double().numpy()
+        return cls(field, states[0, 0], penalties[0, :, 0], logs)
+
+    @staticmethod
+    def _of_one(net: LeNet5Classic, views: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """F6's states, penalties and log posteriors, of each view."""
+        places = (views.shape[-1] - FIELD) // EVERY + 1
         starts = range(0, places, _AT_ONCE)
         ends = (min(start + _AT_ONCE, places) - 1 for start in starts)
         with torch.no_grad():
             parts = [
-                net.f6_map(moved[..., EVERY * start : EVERY * end + FIELD], EVERY)
+                net.f6_map(views[..., EVERY * start : EVERY * end + FIELD], EVERY)
                 for start, end in zip(starts, ends, strict=True)
             ]
             states = torch.cat(parts, 2)
             penalties = net.output(states).permute(0, 3, 1, 2)
-            logs = log_posteriors(net, penalties).double().numpy()
-        return cls(field, states[0, 0], penalties[0, :, 0], logs)
+            return states, penalties, log_posteriors(net, penalties)
 
 
 def read(
     image: AnyPicture,
-    net: Network | None = None,
+    net: Network | Sequence[Network] = (),
     *,
     grammar: Grammar | str | None = None,
     n_best: int = 1,
@@ -154,7 +161,8 @@ def read(
 
     Args:
         image: a file's name, or what `read_line` takes besides.
-        net: of the digits and a blank; by default the package's that learnt whole strings.
+        net: of the digits and a blank, one or several that read together; by default the package's
+            two that learnt whole strings.
         grammar: which strings there are: of `lenet1998.reading.grammar`, or a pattern such as
             `r"\d{5}(-\d{4})?"`; any number by default. What is no digit looks like a gap.
         n_best: how many strings to give, the answer among them.
@@ -167,20 +175,19 @@ def read(
     """
     if n_best < 1:
         raise ValueError(f"expected n_best from 1 on, got {n_best}")
-    return _read(image, net or default_network(), grammar, n_best)[0]
+    return _read(image, _together(net), grammar, n_best)[0]
 
 
 def _read(
-    image: AnyPicture, net: Network, grammar: Grammar | str | None, n_best: int
+    image: AnyPicture, nets: Sequence[LeNet5Classic], grammar: Grammar | str | None, n_best: int
 ) -> tuple[NumberReading, Outputs | None]:
-    net = checked(net)
     grammar = any_number() if grammar is None else grammar
     grammar = pattern(grammar) if isinstance(grammar, str) else grammar
     try:
         field, x_of = read_line(image)
     except NothingToRead:
         return NumberReading(), None
-    outputs = Outputs.of(net, field)
+    outputs = Outputs.of(nets, field)
     found = most_probable(outputs.logs, grammar, n_best)
     if not found or not found[0][0].text:
         return NumberReading(), outputs
@@ -202,13 +209,6 @@ def _read(
     return reading, outputs
 
 
-def _moved(field: Tensor, right: int, down: int) -> Tensor:
-    """A field whose content is moved by at most a pixel; what comes in is background."""
-    height, width = field.shape[-2:]
-    around = pad(field, (1, 1, 1, 1), value=BACKGROUND)
-    return around[..., 1 - down : 1 - down + height, 1 - right : 1 - right + width]
-
-
 def most_probable(
     logs: npt.NDArray[np.float64], grammar: Grammar, n: int = 1
 ) -> list[tuple[Path, float]]:
@@ -216,6 +216,11 @@ def most_probable(
 
     The search goes by the first outputs; the probability is the geometric mean over all of them. Of
     fields that are not read at once the best paths are taken as they come.
+
+    Chosen on 800 strings of five of MNIST's training digits held out, 2 to 6 pixels apart, touching
+    and 3 pixels over, by two networks that learnt from the others. Read right were, in %: by the
+    best path 94.4, 91.9 and 65.5; the most probable string of one network 94.6, 92.6 and 67.1, of
+    both 96.3, 93.9 and 70.4, of both in two views each 97.0, 95.0 and 72.1.
 
     Shape: logs `(views, outputs, classes)`, as `Outputs` has them.
     """
@@ -254,7 +259,7 @@ def _spelling(text: str) -> Grammar:
 
 def read_each(
     files: Sequence[str | os.PathLike[str]],
-    net: Network | None = None,
+    net: Network | Sequence[Network] = (),
     *,
     grammar: Grammar | str | None = None,
     n_best: int = 1,
@@ -273,7 +278,7 @@ def read_each(
         outputs = None
         try:
             source = sys.stdin.buffer if name == "-" else name
-            read_, outputs = _read(source, net or default_network(), grammar, n_best)
+            read_, outputs = _read(source, _together(net), grammar, n_best)
             reading = asdict(read_)
         except ImageError as error:
             row["error"] = str(error)
@@ -294,8 +299,12 @@ def checked(net: Network) -> LeNet5Classic:
     return net
 
 
+def _together(net: Network | Sequence[Network]) -> Sequence[LeNet5Classic]:
+    nets = (net,) if isinstance(net, Network) else net
+    return [checked(one) for one in nets] or default_networks()
+
+
 @cache
-def default_network() -> LeNet5Classic:
-    """The network that reads where none is given: the best that the package has."""
-    packaged = (name for name in BEST if catalogue.find(name).weights)
-    return checked(load(next(packaged)))
+def default_networks() -> tuple[LeNet5Classic, ...]:
+    """The networks that read where none is given."""
+    return tuple(checked(load(name)) for name in READERS)
