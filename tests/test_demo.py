@@ -27,7 +27,9 @@ from lenet1998.measures.counting import count_layers
 from lenet1998.models import LeNet5Classic
 from lenet1998.models.classic import TABLE_I
 from lenet1998.reading import predict
-from lenet1998.reading.number import BEST, Outputs
+from lenet1998.reading.decoder import compose
+from lenet1998.reading.grammar import any_number
+from lenet1998.reading.number import READERS, Outputs
 from lenet1998.reading.pictures import read_line
 
 DIGIT_NETWORKS = NETWORKS[:-1]
@@ -105,8 +107,8 @@ def test_what_the_page_shows_is_the_packages(whole):
         table = layers["c3"]["table"]
         assert table == ([list(row) for row in TABLE_I] if isinstance(net, LeNet5Classic) else None)
     assert [network["name"] for network in data["networks"]] == list(DIGIT_NETWORKS)
-    assert data["line"]["name"] == NETWORKS[-1] == BEST[0]
-    assert data["line"]["rubbish"] == load(BEST[0]).rubbish
+    assert data["line"]["name"] == NETWORKS[-1] == READERS[0]
+    assert data["line"]["rubbish"] == load(READERS[0]).rubbish
 
 
 def test_the_gallery_holds_the_digits_of_fig_8(digits):
@@ -651,24 +653,25 @@ FIELDS = (
     ],
 )
 def test_fields_of_digits_get_pythons_numbers(opened, mnist, count, gaps, j):
-    tab, net = opened(), load(BEST[0])
+    tab, net = opened(), load(READERS[0])
     assert net.j == 100
     net.j = j
     drawn = StringsOf(count, gaps).draw(12, 7, mnist.test_images, mnist.test_labels)
     for string in drawn.fields:
-        field, x_of = read_line(string)
+        field, _ = read_line(string)
         blob = base64.b64encode(field.numpy().tobytes()).decode()
         got = tab.evaluate(FIELDS, [blob, net.rubbish])
-        expected, reading = Outputs.of(net, field), read_number(string, net)
+        expected = Outputs.of([net], field)
+        (path,) = compose(any_number(), codes.DIGITS).best(expected.logs[0])
         penalties = unpacked(got["penalties"]).view(expected.penalties.shape)
         torch.testing.assert_close(penalties, expected.penalties, rtol=1e-4, atol=0)
-        assert "".join(str(one["digit"]) for one in got["digits"]) == (reading.text or "")
+        assert "".join(str(one["digit"]) for one in got["digits"]) == path.text
         assert got["f6"] == expected.penalties.shape[-1]
-        if reading.text:
-            assert got["penalty"] == pytest.approx(reading.penalty, rel=0.02, abs=2e-3)
-        for ours, theirs in zip(got["digits"], reading.digits, strict=True):
-            assert x_of(ours["column"]) == pytest.approx(theirs.x, abs=0.06)
-            assert ours["penalty"] == pytest.approx(theirs.penalty, rel=1e-4)
+        assert got["penalty"] == pytest.approx(-path.score, rel=0.02, abs=2e-3)
+        for ours, one, (first, end) in zip(got["digits"], path.text, path.spans, strict=True):
+            assert ours["column"] == first + end - 1 + (field.shape[2] - 1) / 2
+            penalty = expected.penalties[int(one), first:end].min().item()
+            assert ours["penalty"] == pytest.approx(penalty, rel=1e-4)
 
 
 def test_a_field_that_is_blank_all_along_spells_nothing(opened):
