@@ -164,7 +164,7 @@ FIG25 = Experiment(
 )
 FIG26 = Experiment(
     name="fig26",
-    title="Fig. 26: strings that touch, are broken, or struck through",
+    title="Fig. 26: digits that touch, are broken, or struck through",
     recipes=(),
     values=Answers,
     measure=_measure_strings,

@@ -150,7 +150,7 @@ class Outputs:
 
 def read(
     image: AnyPicture,
-    net: Network | Sequence[Network] = (),
+    net: Network | Sequence[Network] | None = None,
     *,
     grammar: Grammar | str | None = None,
     n_best: int = 1,
@@ -259,7 +259,7 @@ def _spelling(text: str) -> Grammar:
 
 def read_each(
     files: Sequence[str | os.PathLike[str]],
-    net: Network | Sequence[Network] = (),
+    net: Network | Sequence[Network] | None = None,
     *,
     grammar: Grammar | str | None = None,
     n_best: int = 1,
@@ -299,12 +299,12 @@ def checked(net: Network) -> LeNet5Classic:
     return net
 
 
-def _together(net: Network | Sequence[Network]) -> Sequence[LeNet5Classic]:
-    nets = (net,) if isinstance(net, Network) else net
+def _together(net: Network | Sequence[Network] | None) -> Sequence[LeNet5Classic]:
+    nets = (net,) if isinstance(net, Network) else net or ()
     return [checked(one) for one in nets] or default_networks()
 
 
 @cache
 def default_networks() -> tuple[LeNet5Classic, ...]:
-    """The networks that read where none is given."""
+    """`READERS`."""
     return tuple(checked(load(name)) for name in READERS)
