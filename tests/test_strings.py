@@ -169,3 +169,6 @@ def test_a_string_spells_what_is_asked_for():
     assert len(levels) > 1  # several digits have these labels
     with pytest.raises(ValueError, match="no spelling, for strings that one hand wrote"):
         StringsOf(1, one_writer=True).draw(1, 0, images, labels, writers, spelling=[1])
+    for spelling in ([1], [1, 2, 3, 77]):
+        with pytest.raises(ValueError, match="a spelling of 4 labels that some digits have, got"):
+            StringsOf(4).draw(1, 0, images, labels, spelling=spelling)

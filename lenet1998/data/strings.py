@@ -151,12 +151,18 @@ class StringsOf:
             spelling: the labels of each, as many as its digits; drawn where there is none.
 
         Raises:
-            ValueError: for one hand's digits of unknown writers, or where it must spell something.
+            ValueError: for one hand's digits of unknown writers, or where it must spell something;
+                for a spelling of another length, or of labels that no digit has.
         """
         generator = torch.Generator().manual_seed(seed)
         chosen = torch.randint(len(labels), (count, self.digits), generator=generator)
         if spelling is not None:
             of = [(labels == label).nonzero()[:, 0] for label in spelling]
+            if len(of) != self.digits or not all(map(len, of)):
+                raise ValueError(
+                    f"expected a spelling of {self.digits} labels that some digits have, got "
+                    f"{list(spelling)}"
+                )
             chosen = torch.stack([at[chosen[:, k] % len(at)] for k, at in enumerate(of)], 1)
         if self.one_writer:
             if writers is None or spelling is not None:
