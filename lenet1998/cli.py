@@ -268,7 +268,7 @@ def read(
         Path | None, Option(help="File with the numbers there are, one a line.")
     ] = None,
     n_best: Annotated[int, Option(min=1, max=1000, help="How many it may be.")] = 1,
-    weights: Annotated[str | None, Option(help=f"{_SAVED} [the best packaged].")] = None,
+    weights: Annotated[str | None, Option(help=f"{_SAVED} [the two packaged].")] = None,
     show: Annotated[Path | None, Option(help="Folder for a picture of each one's outputs.")] = None,
     as_json: Json = False,
 ) -> None:

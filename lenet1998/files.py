@@ -23,12 +23,17 @@ class FileError(Failure, OSError):
 def write_atomically(path: str | Path, content: str | bytes) -> None:
     """Write a file so that a reader finds the old content or the new, never a part.
 
+    A device or a pipe is written to as it is: `/dev/stdout` must not become a file.
+
     Raises:
         FileError: it cannot be written; what was there before is as it was.
     """
     path = Path(path)
     data = content.encode() if isinstance(content, str) else content
     with _system_errors_of(path):
+        if path.is_relative_to("/dev") or (path.exists() and not (path.is_file() or path.is_dir())):
+            path.write_bytes(data)
+            return
         remove_parts(path, _LEFT)
         handle, scratch = tempfile.mkstemp(_PART, f".{path.name}.", path.parent)
         try:

@@ -159,3 +159,9 @@ def test_what_may_be_left_out_anywhere_does_not_multiply_the_search(monkeypatch)
     assert ours.text.replace("-", "") == plain.text
     assert ours.score == pytest.approx(plain.score)
     assert len(popped) == len(outputs)  # each way with and without a hyphen is as good
+
+
+@pytest.mark.parametrize("length", [10**6, 10**30])
+def test_a_length_beyond_all_pictures_costs_no_memory(length):
+    with pytest.raises(GrammarError, match="more than 200,000 characters have a place in it"):
+        of_length(length)

@@ -57,3 +57,15 @@ def test_places_where_nothing_can_be_written(tmp_path: Path) -> None:
 )
 def test_system_errors_in_words(error: OSError, words: str) -> None:
     assert words in in_words(error) and "Errno" not in in_words(error)
+
+
+def test_a_pipe_is_written_to_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, "through")
+        assert os.read(end, 100) == b"through" and pipe.is_fifo()
+    finally:
+        os.close(end)
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]

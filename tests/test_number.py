@@ -188,6 +188,12 @@ def test_bad_input_is_one_line(tmp_path):
         read(picture, NET, n_best=0)
 
 
+def test_a_list_of_words_without_an_end_is_one_line(tmp_path, lenet1998):  # noqa: F811
+    for words_, says in (("/dev/zero", "characters of words"), (tmp_path / "none", "no such file")):
+        status, _, errors = lenet1998("read", tmp_path / "a.png", "--words", words_)
+        assert status in (1, 2) and says in errors and "Traceback" not in errors
+
+
 def test_the_command(strings, tmp_path, lenet1998):  # noqa: F811
     names = []
     for place in range(2):

@@ -16,6 +16,8 @@ from lenet1998.reading.grammar import Grammar, GrammarError, any_number, of_leng
 from lenet1998.reading.number import NumberRow
 from lenet1998.report.sections import Document, Outcome, Section
 
+_LARGEST = 2**22  # characters of a list of words
+
 
 def grammar(
     matching: str | None = None, length: int | None = None, one_of: Path | None = None
@@ -36,7 +38,11 @@ def grammar(
     if one_of is None:
         return any_number()
     try:
-        return words(one_of.read_text(encoding="utf-8").splitlines())
+        with one_of.open(encoding="utf-8") as file:
+            text = file.read(_LARGEST + 1)  # what has no end, such as a device, is not read on
+        if len(text) > _LARGEST:
+            raise GrammarError(f"{one_of}: more than {_LARGEST:,} characters of words: give fewer")
+        return words(text.splitlines())
     except UnicodeError as error:
         raise Failure(f"{one_of}: expected text in UTF-8, a word on each line") from error
 

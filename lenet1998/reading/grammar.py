@@ -67,7 +67,7 @@ class Grammar:
     def repeated(self, least: int, most: int | None) -> Grammar:
         """So many times in a row; `None` for any number."""
         whole = Grammar()
-        _few(self.characters * max(least, most or 0))
+        _check(len(self.characters) * max(least, most or 0))
         for _ in range(least):
             whole = whole.then(self)
         if most is None:
@@ -89,9 +89,13 @@ class Grammar:
         return Grammar(self.characters, after, moved(self.first), moved(self.last), self.nothing)
 
 
-def _few(characters: tuple[str, ...]) -> tuple[str, ...]:
-    if len(characters) > LARGEST:
+def _check(places: int) -> None:
+    if places > LARGEST:
         raise GrammarError(f"more than {LARGEST:,} characters have a place in it: ask for fewer")
+
+
+def _few(characters: tuple[str, ...]) -> tuple[str, ...]:
+    _check(len(characters))
     return characters
 
 

@@ -23,6 +23,7 @@ from .pictures import drawn, encoded
 VERBS: dict[str, tuple[str, ...]] = {
     "summary": (), "models": (),
     "predict": ("--weights", "--show"),
+    "read": ("--weights", "--show", "--pattern", "--length", "--words", "--n-best"),
     "evaluate": ("--weights", "--data"),
     "compare": ("--data", "--seeds", "--jobs", "--backend", "--address", "--output"),
     "study": ("--recipe", "--set", "--seeds", "--passes", "--data", "--jobs", "--backend"),
@@ -39,6 +40,7 @@ NAMES = (
 VALUES = (
     *NAMES, "0", "1", "1e9", "nan", "inf", "0x1", "1.5", "99999999999999999999999", "True", "null",
     "mu=0", "mu=nan", "mu", "=", "name=x", "mu=[", "loss=mle,x", "fig05", "fig05,fig99", "papier",
+    r"\d{5}(-\d{4})?", "(", "[9-0]", "a{2,1}", r"(\d-?)*", "((((", "\\", "0|1|", r"\d{999999}",
     "tcp://127.0.0.1:1", "loky", "dask", "gpu", "torch",
 )  # fmt: skip
 
@@ -67,8 +69,8 @@ def _files(rng: Rng, folder: Path) -> list[str]:
 
 def line_of(rng: Rng, folder: Path) -> list[str]:
     """A command line that asks for no long work."""
-    verb = one_of(rng, (*VERBS, *["predict"] * 6))
-    line = [verb, *(_files(rng, folder) if verb == "predict" else ())]
+    verb = one_of(rng, (*VERBS, *["predict"] * 4, *["read"] * 2))
+    line = [verb, *(_files(rng, folder) if verb in ("predict", "read") else ())]
     for option in VERBS[verb]:
         if rng.random() < 0.4:
             line += [option, one_of(rng, VALUES)]
