@@ -89,7 +89,7 @@ class Automaton:
         # a gap, and through rounding the search would try all ways with and without it. Sums of
         # multiples of so small a power of two are exact.
         largest = np.abs(outputs, where=np.isfinite(outputs), out=np.zeros_like(outputs)).max(1)
-        steps = 2.0 ** (52 - np.frexp(largest.sum())[1])
+        steps = 2.0 ** min(52 - int(np.frexp(largest.sum())[1]), 1000)  # 2^1024 is infinite
         outputs = np.rint(outputs * steps) / steps
         rest, order = np.array([*self._backwards(outputs, np.maximum)])[::-1], count()
         # Beginnings: what they come to at best, how far they are (the longest first, where they tie
