@@ -63,9 +63,8 @@ class StringsRead:
 
     read: dict[str, dict[str, Read]]  # by kind of string, and system
     count: int  # of each kind
-    single: dict[
-        str, float
-    ]  # test digits that a network misreads, in percent, alone in their field
+    # by network: test digits that it misreads, in percent, each alone in its field
+    single: dict[str, float]
     spots: float  # outputs that spot a digit, on average, of what the printed recipe reads
     rejected: float | None  # strings to reject, least probable first, for 1 % error of the rest
 
@@ -196,9 +195,9 @@ def _present(values: StringsRead, dataset: Dataset) -> Section:
             if values.rejected is None
             else f"The least sure {values.rejected:.1f} % have to be set aside"
         )
-        + " for 1 % error of the rest. Strings cost on single digits: "
+        + " for 1 % error of the rest. Of single digits, each alone in its field, "
         + ", ".join(f"{name} misreads {error:.2f} %" for name, error in values.single.items())
-        + ", each alone in its field.",
+        + ".",
     ]
     if not dataset.is_comparable:
         text.append(not_comparable(dataset))
